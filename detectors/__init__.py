@@ -1,0 +1,1 @@
+"""From events to incidents: sessioniser, learners, likelihood, cohorts, grouping, layers."""

@@ -1,0 +1,1 @@
+"""Everything that speaks to a vendor, one folder each; nothing else does."""

@@ -1,0 +1,1 @@
+"""The actions, one per file: preview, apply, verify, undo."""

@@ -1,0 +1,1 @@
+"""Local servers that the real SDKs take for their vendors."""

@@ -1,0 +1,37 @@
+"""The proof of a recovery: a sequential test of the cohort against its baseline."""
+
+from enum import StrEnum
+
+from recoup.domain.base import Frozen, Moment
+from recoup.domain.money import MoneyRange
+
+
+class RecoveryVerdict(StrEnum):
+    """What the test says so far; ``UNDECIDED`` means that it goes on."""
+
+    RECOVERED = "recovered"
+    NOT_RECOVERED = "not_recovered"
+    INCONCLUSIVE = "inconclusive"
+    NO_DATA = "no_data"
+    UNDECIDED = "undecided"
+
+
+class RecoveryCheck(Frozen):
+    """One look at the cohort since the action.
+
+    ``observed`` and ``expected`` are rates of the incident's metric; ``gap`` is
+    ``observed / expected - 1`` with an always-valid interval ``gap_low`` to ``gap_high``.
+    """
+
+    verdict: RecoveryVerdict
+    at: Moment
+    since: Moment
+    trials: int
+    observed: float
+    expected: float
+    gap: float
+    gap_low: float
+    gap_high: float
+    log_evidence: float = 0.0
+    reason: str = ""
+    recovered_per_hour: MoneyRange | None = None

@@ -1,0 +1,1 @@
+"""HTTP: the ingest API, inbound webhooks, and the pages."""

@@ -1,0 +1,1 @@
+"""The append-only log, its projections, and the privacy of what is in them."""

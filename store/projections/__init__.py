@@ -1,0 +1,1 @@
+"""Read models made from the log, each with its checkpoint in the same transaction."""
