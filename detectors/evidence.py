@@ -41,9 +41,10 @@ class IncidentEvidence:
     ``values[d]``, where code 0 is the empty string and means that the dimension was absent.
     Row r says: of the exposures to ``metrics[metric[r]]`` by leaf ``leaf[r]`` in the tick that
     starts at ``tick_ms[r]``, ``observed[r]`` had succeeded by ``until_ms`` where the baseline
-    expected ``expected[r]``. For a trial that still waits, ``trials`` and ``expected`` count only the share
-    of outcomes due by now (the learned lag distribution). ``variance`` is that of ``observed`` under
-    the baseline, over-dispersion included. For volumes ``trials`` equals ``expected``.
+    expected ``expected[r]``. For a trial that still waits, ``trials`` and ``expected`` count only
+    the share of outcomes due by now (the learned lag distribution). ``variance`` is that of
+    ``observed`` under the baseline, over-dispersion included. For volumes ``trials`` equals
+    ``expected``.
     """
 
     incident_id: str

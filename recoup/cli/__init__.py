@@ -22,13 +22,18 @@ def build() -> typer.Typer:
         pretty_exceptions_show_locals=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+
+    @app.callback()
+    def _root() -> None:
+        """Give every command its own name, also while there is only one."""
+
     for module in sorted(pkgutil.iter_modules(__path__), key=lambda found: found.name):
         importlib.import_module(f"{__name__}.{module.name}").register(app)
     return app
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit code. Errors of ours end in one line that says what to do."""
+    """Run one command; return its exit code. Our own errors end in one plain line."""
     try:
         build()(args=list(arguments) if arguments is not None else None, standalone_mode=True)
     except SystemExit as done:

@@ -237,7 +237,7 @@ class ActionFailed(Fact):
 
 
 class ActionUndone(Fact):
-    """An action was taken back; ``restored`` is false when somebody had changed the target since."""
+    """An action was taken back; not ``restored`` when somebody had changed the target since."""
 
     type_name = "action.undone"
     incident_id: str

@@ -4,6 +4,8 @@ from enum import StrEnum
 from functools import singledispatch
 from typing import Literal
 
+from pydantic import Field
+
 from recoup.domain import facts as f
 from recoup.domain.base import Frozen, Moment
 from recoup.domain.cohort import Cohort
@@ -47,7 +49,7 @@ class Incident(Frozen):
     attribution_version: int = 0
     proposal: Proposal | None = None
     decisions: tuple[Decision, ...] = ()
-    messages: dict[str, dict[str, str]] = {}
+    messages: dict[str, dict[str, str]] = Field(default_factory=dict)
     applied: tuple[ActionResult, ...] = ()
     undone: tuple[str, ...] = ()
     action_failures: tuple[str, ...] = ()

@@ -1,0 +1,48 @@
+"""What the detector watches, tick by tick, for charts and pages."""
+
+from typing import NamedTuple
+
+
+class TickRow(NamedTuple):
+    """One metric of one cohort in one tick: trials, what happened, what the baseline expected.
+
+    ``cohort`` is the label of ``Cohort.label``; ``tick_ms`` is the start of the tick, Unix ms.
+    """
+
+    tick_ms: int
+    metric: str
+    cohort: str
+    trials: float
+    observed: float
+    expected: float
+    variance: float
+
+
+class EventBlock(NamedTuple):
+    """Storefront events as they stand in the log: canonical NDJSON, one event a line.
+
+    The event on line i (from 0) has the position ``first_position + i``.
+    """
+
+    first_position: int
+    count: int
+    received_at_ms: int
+    data: bytes
+
+
+class LineProblem(NamedTuple):
+    """Why one line of a batch was not taken; ``line`` counts from 1."""
+
+    line: int
+    field: str
+    reason: str
+
+
+class IngestReport(NamedTuple):
+    """What became of a batch; nothing is reported before it is durable."""
+
+    accepted: int
+    duplicates: int
+    rejected: tuple[LineProblem, ...]
+    conflicts: tuple[LineProblem, ...]
+    last_position: int
