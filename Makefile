@@ -1,0 +1,55 @@
+# Two commands need nothing but Python 3.11 and pip: `make demo` and `make test`.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+RUN    := $(VENV)/.installed
+DEV    := $(VENV)/.installed-dev
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench bench-detection chaos lock clean
+.DELETE_ON_ERROR:
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+# Each stamp is touched last, so that an interrupted installation is repeated.
+$(RUN): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Recoup needs Python 3.11 to 3.13; set PYTHON=...")'
+	@test -x $(BIN)/python || { echo "Making $(VENV) ..."; $(PYTHON) -m venv $(VENV); }
+	@test -e $(DEV) || { echo "Installing Recoup into $(VENV): several hundred MB the first time, a minute or two ..."; \
+	  $(PIP) install --require-hashes -r requirements.lock; }
+	@$(PIP) install --no-deps -e .
+	@touch $@
+
+$(DEV): pyproject.toml requirements.lock requirements-dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Recoup needs Python 3.11 to 3.13; set PYTHON=...")'
+	@test -x $(BIN)/python || { echo "Making $(VENV) ..."; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing Recoup and its test tools into $(VENV): about 1 GB the first time, two minutes ..."
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(PIP) install --no-deps -e .
+	@touch $@ $(RUN)
+
+demo: $(RUN) ## break a shop, watch Recoup find and repair it (ARGS=--auto-approve to watch hands-free)
+	@$(BIN)/recoup demo $(ARGS)
+
+test: $(DEV) ## the everyday suite
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not chaos" $(ARGS)
+
+check: $(DEV) ## format, lint, types, import contracts
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+bench: $(DEV) ## what the full path costs, as ratios measured side by side; one JSON line a figure
+	@$(BIN)/python tests/benchmarks/bench.py $(ARGS)
+
+bench-detection: $(DEV) ## detection and attribution on shops of the test world: recall, delay, false alarms
+	@$(BIN)/python -m recoup.demo.world $(ARGS)
+
+chaos: $(DEV) ## the long fault-injection suite
+	$(BIN)/python -m pytest -m chaos --timeout 3600 $(ARGS)
+
+lock: $(DEV) ## resolve the ranges of pyproject.toml into the two hashed locks
+	$(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --strip-extras -o requirements.lock pyproject.toml
+	$(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --strip-extras --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+
+clean: ## remove what was made here, except data
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache dist build out
