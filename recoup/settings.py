@@ -121,6 +121,7 @@ class Settings(BaseSettings):
     detect: DetectSettings = DetectSettings()
     response: ResponseSettings = ResponseSettings()
     clock: ClockSettings = ClockSettings()
+    config_file: Path | None = Field(default=None, description="where these settings were read")
     sections: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="the integrations' tables of the configuration file"
     )
@@ -185,7 +186,7 @@ def load(config: Path | None = None, **overrides: Any) -> Settings:
     except ValidationError as error:
         raise ConfigurationError(_explain(error, str(config or "environment"))) from error
     given = {name: value for name, value in overrides.items() if value is not None}
-    return settings.model_copy(update=given)
+    return settings.model_copy(update={**given, "config_file": config})
 
 
 def _read(config: Path) -> dict[str, Any]:
