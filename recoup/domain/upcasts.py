@@ -1,7 +1,7 @@
 """Reading facts as they were once written: one function for each step from a version to the next.
 
-The log is never rewritten. A fact whose shape changes raises its class's ``schema_version`` and adds
-a step here; a sample of the old shape is kept in ``tests/samples/facts``.
+The log is never rewritten. A fact whose shape changes raises its class's ``schema_version`` and
+adds a step here; a sample of the old shape is kept in ``tests/samples/facts``.
 """
 
 from collections.abc import Callable
