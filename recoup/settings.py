@@ -9,10 +9,22 @@ beside its client and gets it with ``Settings.section``: ``RECOUP_SLACK_BOT_TOKE
 import tomllib
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from recoup.domain.clock import Clock, PacedClock, SystemClock
 from recoup.domain.errors import ConfigurationError
@@ -96,7 +108,22 @@ class Section(_Part):
 S = TypeVar("S", bound=Section)
 
 
-class Settings(BaseSettings):
+class _FromEnvironment(BaseSettings):
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file, which arrives as init values."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return (env_settings, init_settings)
+
+
+class Settings(_FromEnvironment):
     """The settings of Recoup itself."""
 
     model_config = SettingsConfigDict(
@@ -108,8 +135,9 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8787, description="0 takes a free port")
     public_url: str = Field(default="", description="how people reach the pages; default host:port")
-    api_keys: tuple[SecretStr, ...] = Field(
-        default=(), description="static keys with every scope; without keys only loopback is served"
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(),
+        description="comma-separated keys with every scope; without keys only loopback is served",
     )
     master_key: SecretStr | None = Field(
         default=None, description="base64 of 32 bytes; encrypts subject keys at rest"
@@ -126,18 +154,12 @@ class Settings(BaseSettings):
         default_factory=dict, description="the integrations' tables of the configuration file"
     )
 
+    @field_validator("api_keys", mode="before")
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let the environment win over the file, which arrives as init values."""
-        del settings_cls, dotenv_settings, file_secret_settings
-        return (env_settings, init_settings)
+    def _split_keys(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
 
     @property
     def store_url(self) -> str:
@@ -149,12 +171,11 @@ class Settings(BaseSettings):
         prefix = f"{PREFIX}{model.section_name.upper()}_"
         settings_model = type(
             model.__name__ + "Environment",
-            (BaseSettings, model),
+            (_FromEnvironment, model),
             {
                 "model_config": SettingsConfigDict(
                     env_prefix=prefix, extra="ignore", frozen=True, env_nested_delimiter="__"
                 ),
-                "settings_customise_sources": Settings.settings_customise_sources,
                 "__doc__": model.__doc__,
             },
         )

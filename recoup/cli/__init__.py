@@ -1,6 +1,7 @@
 """The command line: one file per command, found by itself; heavy imports inside functions.
 
-A command is a module in this folder with ``register(app)``. Adding one is one new file.
+A command is a module in this folder with ``register(app)``; adding one is one new file. A name
+that begins with an underscore is no command.
 """
 
 import importlib
@@ -28,7 +29,8 @@ def build() -> typer.Typer:
         """Give every command its own name, also while there is only one."""
 
     for module in sorted(pkgutil.iter_modules(__path__), key=lambda found: found.name):
-        importlib.import_module(f"{__name__}.{module.name}").register(app)
+        if not module.name.startswith("_"):
+            importlib.import_module(f"{__name__}.{module.name}").register(app)
     return app
 
 
