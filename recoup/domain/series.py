@@ -1,5 +1,6 @@
 """What the detector watches, tick by tick, for charts and pages."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -18,7 +19,8 @@ class TickRow(NamedTuple):
     variance: float
 
 
-class EventBlock(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class EventBlock:
     """Storefront events as they stand in the log: canonical NDJSON, one event a line.
 
     The event on line i (from 0) has the position ``first_position + i``.
