@@ -47,10 +47,12 @@ class _Part(BaseModel):
 class TemporalSettings(_Part):
     """Where the Temporal server is; ``embedded`` starts a dev server from its PyPI wheel."""
 
-    embedded: bool = True
-    address: str = "127.0.0.1:7233"
-    namespace: str = "default"
-    task_queue: str = "recoup"
+    embedded: bool = Field(
+        default=True, description="`recoup serve` starts a dev server from its wheel"
+    )
+    address: str = Field(default="127.0.0.1:7233", description="the Temporal frontend")
+    namespace: str = Field(default="default", description="the Temporal namespace")
+    task_queue: str = Field(default="recoup", description="where `recoup work` polls")
     payload_key: SecretStr | None = Field(
         default=None, description="base64 of 32 bytes; payloads are encrypted with it when set"
     )
@@ -61,35 +63,47 @@ class DetectSettings(_Part):
 
     tick_s: int = Field(default=60, description="seconds of event time between decisions")
     grace_s: int = Field(default=10, description="how long a tick waits for stragglers")
-    funnel: tuple[str, ...] = DEFAULT_FUNNEL
+    funnel: tuple[str, ...] = Field(
+        default=DEFAULT_FUNNEL, description="event types in the order of the funnel"
+    )
     horizon_s: int = Field(default=1800, description="longest wait for a step's outcome")
-    false_alarms_per_month: float = 1.0
+    false_alarms_per_month: float = Field(
+        default=1.0, description="the budget from which every threshold follows"
+    )
     warm_up_h: float = Field(default=48.0, description="event time before anything may alarm")
-    max_cohort_dims: int = 3
-    max_values_per_dimension: int = 500
+    max_cohort_dims: int = Field(default=3, description="how deep cohorts go")
+    max_values_per_dimension: int = Field(
+        default=500, description="further values are counted as `other`"
+    )
     snapshot_every_s: int = Field(default=900, description="event time between snapshots")
 
 
 class ResponseSettings(_Part):
     """How people are asked and how a recovery is proven. Times are in shop time."""
 
-    approval_expires_s: int = 1800
-    verify_every_s: int = 60
-    verify_within_s: int = 7200
+    approval_expires_s: int = Field(
+        default=1800, description="a proposal nobody answers ends safely after this"
+    )
+    verify_every_s: int = Field(default=60, description="how often the recovery is tested")
+    verify_within_s: int = Field(default=7200, description="after this the verdict is inconclusive")
     recovery_margin: float = Field(
         default=0.03, description="back means within this share of the baseline"
     )
     settle_s: int = Field(default=60, description="time an action needs to reach everybody")
     shadow: bool = Field(default=False, description="do everything but act")
-    playbook_dir: Path | None = None
+    playbook_dir: Path | None = Field(
+        default=None, description="your own playbooks, beside the shipped ones"
+    )
 
 
 class ClockSettings(_Part):
     """For rehearsals only: a shop whose time runs ``pace`` times as fast as the machine's."""
 
-    pace: float = 1.0
-    origin: datetime | None = None
-    wall_origin: float = 0.0
+    pace: float = Field(default=1.0, description="shop seconds in a second of the machine")
+    origin: datetime | None = Field(
+        default=None, description="what the clock showed at wall_origin; unset: the real time"
+    )
+    wall_origin: float = Field(default=0.0, description="Unix time of the machine at origin")
 
     def clock(self) -> Clock:
         """Return the clock these settings describe."""
@@ -130,9 +144,9 @@ class Settings(_FromEnvironment):
         env_prefix=PREFIX, env_nested_delimiter="__", extra="ignore", frozen=True
     )
 
-    data_dir: Path = Path(".recoup")
+    data_dir: Path = Field(default=Path(".recoup"), description="the folder that holds everything")
     database_url: str = Field(default="", description="empty: SQLite in data_dir")
-    host: str = "127.0.0.1"
+    host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8787, description="0 takes a free port")
     public_url: str = Field(default="", description="how people reach the pages; default host:port")
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
@@ -142,9 +156,13 @@ class Settings(_FromEnvironment):
     master_key: SecretStr | None = Field(
         default=None, description="base64 of 32 bytes; encrypts subject keys at rest"
     )
-    currency: str = "EUR"
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["console", "json"] = "console"
+    currency: str = Field(default="EUR", description="for money whose events name none")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="what is logged"
+    )
+    log_format: Literal["console", "json"] = Field(
+        default="console", description="for people or for machines"
+    )
     temporal: TemporalSettings = TemporalSettings()
     detect: DetectSettings = DetectSettings()
     response: ResponseSettings = ResponseSettings()
