@@ -1,1 +1,1 @@
-"""The actions, one per file: preview, apply, verify, undo."""
+"""The actions a playbook can name: one class per file, found by the registry."""

@@ -93,6 +93,7 @@ class Decision(Frozen):
     proposal_id: str = ""
     proposal_version: int = 0
     nonce: str = ""
+    state_hash: str = ""
     verdict: Verdict
     by: Person
     at: Moment

@@ -1,0 +1,192 @@
+"""Carries out actions and takes them back: recorded before and after, once in effect."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from temporalio import activity
+
+from activities.contracts import Applied, ApplyInput, FailedAction, FailedUndo, Nothing, UndoInput
+from activities.recording import Recorder
+from playbooks.action import ActionContext
+from playbooks.registry import AnyAction
+from recoup.domain.errors import ConfigurationError, VendorRefused
+from recoup.domain.facts import (
+    ActionApplied,
+    ActionFailed,
+    ActionStarted,
+    ActionUndone,
+    Fact,
+    FreezeSet,
+    Recorded,
+)
+from recoup.domain.ports import CampaignControl, FlagControl, WebhookControl
+from recoup.domain.proposals import ActionCall, ActionPreview, ActionResult
+
+
+class Hands:
+    """The actions of this installation, with the ports they need."""
+
+    def __init__(
+        self,
+        actions: Mapping[str, AnyAction],
+        *,
+        flags: FlagControl,
+        campaigns: CampaignControl,
+        webhooks: WebhookControl,
+    ) -> None:
+        self.actions = actions
+        self._flags = flags
+        self._campaigns = campaigns
+        self._webhooks = webhooks
+
+    def context(
+        self, incident_id: str, key: str, *, comment: str = "", attempted: bool = False
+    ) -> ActionContext:
+        """Return what one action may use."""
+        return ActionContext(
+            flags=self._flags,
+            campaigns=self._campaigns,
+            webhooks=self._webhooks,
+            incident_id=incident_id,
+            key=key,
+            comment=comment,
+            attempted=attempted,
+        )
+
+    def prepare(self, call: ActionCall) -> tuple[AnyAction, Any]:
+        """Return the action a call names, and its parameters."""
+        action = self.actions.get(call.action)
+        if action is None:
+            raise ConfigurationError(f"this installation has no action {call.action!r}")
+        return action, action.Params.model_validate(call.params)
+
+    async def preview(self, incident_id: str, call: ActionCall) -> ActionPreview:
+        """Find out what a call would do."""
+        action, params = self.prepare(call)
+        return await action.preview(params, self.context(incident_id, call.key))
+
+
+class Doing:
+    """Applies and undoes the actions of approved proposals."""
+
+    def __init__(self, recorder: Recorder, hands: Hands) -> None:
+        self._recorder = recorder
+        self._hands = hands
+
+    @activity.defn
+    async def apply_action(self, request: ApplyInput) -> Applied:
+        """Carry out one action, once.
+
+        What was applied before is returned as it was recorded. When an earlier attempt began but
+        its answer was lost, the target is read again instead of written again.
+        """
+        key = request.call.key
+        facts = await self._recorder.stream(request.incident_id)
+        done = _result_of(facts, key)
+        if done is None:
+            attempted = _has(facts, ActionStarted, key)
+            if not attempted:
+                await self._refuse_when_frozen()
+            done = await self._apply(request, attempted)
+        return Applied(
+            proposal_id=request.proposal_id,
+            call=request.call,
+            preview=request.preview,
+            result=done,
+        )
+
+    async def _apply(self, request: ApplyInput, attempted: bool) -> ActionResult:
+        incident_id, key = request.incident_id, request.call.key
+        action, params = self._hands.prepare(request.call)
+        started = ActionStarted(
+            incident_id=incident_id, proposal_id=request.proposal_id, preview=request.preview
+        )
+        await self._recorder.record(incident_id, f"{key}:started", started)
+        context = self._hands.context(
+            incident_id, key, comment=request.comment, attempted=attempted
+        )
+        result = await action.apply(params, request.preview, context)
+        applied = ActionApplied(
+            incident_id=incident_id, proposal_id=request.proposal_id, result=result
+        )
+        await self._recorder.record(incident_id, f"{key}:applied", applied)
+        return result
+
+    async def _refuse_when_frozen(self) -> None:
+        switches = await self._recorder.facts_of(FreezeSet.type_name)
+        if not switches:
+            return
+        last = switches[-1].fact
+        if isinstance(last, FreezeSet) and last.frozen:
+            raise VendorRefused(
+                f"every action is frozen by {last.by}: {last.reason or 'no reason given'}",
+                kind="frozen",
+            )
+
+    @activity.defn
+    async def record_failure(self, request: FailedAction) -> Nothing:
+        """Record that an action could not be carried out."""
+        failed = ActionFailed(**request.model_dump())
+        await self._recorder.record(request.incident_id, f"{request.key}:failed", failed)
+        return Nothing()
+
+    @activity.defn
+    async def undo_action(self, request: UndoInput) -> Nothing:
+        """Take one action back, unless it was taken back before or its target changed since."""
+        key = request.applied.call.key
+        facts = await self._recorder.stream(request.incident_id)
+        if _has(facts, ActionUndone, key):
+            return Nothing()
+        action, params = self._hands.prepare(request.applied.call)
+        context = self._hands.context(
+            request.incident_id,
+            key,
+            comment=request.comment,
+            attempted=activity.in_activity() and activity.info().attempt > 1,
+        )
+        restored = await action.undo(
+            params, request.applied.preview, request.applied.result, context
+        )
+        reason = "" if restored else _why_not(request.applied.result)
+        await self._record_undone(request.incident_id, request.applied, restored, reason)
+        return Nothing()
+
+    @activity.defn
+    async def record_not_undone(self, request: FailedUndo) -> Nothing:
+        """Record that an action could not be taken back."""
+        await self._record_undone(request.incident_id, request.applied, False, request.reason)
+        return Nothing()
+
+    async def _record_undone(
+        self, incident_id: str, applied: Applied, restored: bool, reason: str
+    ) -> None:
+        undone = ActionUndone(
+            incident_id=incident_id,
+            proposal_id=applied.proposal_id,
+            key=applied.call.key,
+            action=applied.call.action,
+            restored=restored,
+            reason=reason,
+        )
+        await self._recorder.record(incident_id, f"{applied.call.key}:undone", undone)
+
+
+def _why_not(result: ActionResult) -> str:
+    if not result.changed:
+        return "the action had changed nothing"
+    return "it has no undo, or somebody changed the target since"
+
+
+def _result_of(facts: list[Recorded], key: str) -> ActionResult | None:
+    for entry in facts:
+        if isinstance(entry.fact, ActionApplied) and entry.fact.result.key == key:
+            return entry.fact.result
+    return None
+
+
+def _has(facts: list[Recorded], kind: type[Fact], key: str) -> bool:
+    return any(isinstance(entry.fact, kind) and _key_of(entry.fact) == key for entry in facts)
+
+
+def _key_of(fact: Fact) -> str:
+    return fact.preview.key if isinstance(fact, ActionStarted) else str(getattr(fact, "key", ""))

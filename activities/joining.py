@@ -1,0 +1,79 @@
+"""Joins the activities to the ports they need; the worker registers what comes out."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from activities.analysis import Analyst
+from activities.closing import Closing
+from activities.doing import Doing, Hands
+from activities.investigating import Investigating
+from activities.proposing import Proposing
+from activities.recording import Recorder
+from activities.telling import Telling
+from activities.verifying import Verifying
+from playbooks.model import Playbook
+from playbooks.registry import AnyAction
+from recoup.domain.clock import Clock
+from recoup.domain.ids import IdSource
+from recoup.domain.ports import (
+    CampaignControl,
+    ChangeViews,
+    EvidenceStore,
+    FactLog,
+    FlagControl,
+    Notifier,
+    Pager,
+    WebhookControl,
+)
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Everything outside that the response needs."""
+
+    log: FactLog
+    changes: ChangeViews
+    evidence: EvidenceStore
+    clock: Clock
+    ids: IdSource
+    notifier: Notifier
+    pager: Pager
+    flags: FlagControl
+    campaigns: CampaignControl
+    webhooks: WebhookControl
+    analyst: Analyst
+    library: Mapping[str, Playbook]
+    actions: Mapping[str, AnyAction]
+
+
+def join(ports: Ports) -> Sequence[Callable[..., Any]]:
+    """Return every activity of the response."""
+    recorder = Recorder(ports.log, ports.clock)
+    hands = Hands(
+        ports.actions, flags=ports.flags, campaigns=ports.campaigns, webhooks=ports.webhooks
+    )
+    investigating = Investigating(recorder, ports.changes, ports.evidence, ports.analyst)
+    proposing = Proposing(recorder, ports.changes, ports.library, hands, ports.ids)
+    doing = Doing(recorder, hands)
+    verifying = Verifying(recorder, ports.evidence, ports.analyst)
+    telling = Telling(recorder, ports.notifier, ports.pager)
+    closing = Closing(recorder)
+    return (
+        investigating.investigate,
+        proposing.propose,
+        doing.apply_action,
+        doing.record_failure,
+        doing.undo_action,
+        doing.record_not_undone,
+        verifying.start_verification,
+        verifying.check_recovery,
+        telling.tell,
+        telling.escalate,
+        telling.record_escalation,
+        telling.end_page,
+        closing.record_decision,
+        closing.record_expiry,
+        closing.record_false_positive,
+        closing.close,
+    )

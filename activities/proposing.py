@@ -1,0 +1,151 @@
+"""Chooses a playbook for a hypothesis, previews its actions and puts it before people."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+import structlog
+from temporalio import activity
+
+from activities.contracts import Proposed, ProposeInput, VerifyPlan
+from activities.doing import Hands
+from activities.recording import Recorder
+from playbooks.choice import applicable, calls_for, names_for, risk_of
+from playbooks.expressions import render
+from playbooks.model import Playbook
+from recoup.domain.errors import InvalidInput, NotFound, VendorRefused
+from recoup.domain.facts import ProposalMade
+from recoup.domain.hypotheses import Hypothesis
+from recoup.domain.ids import IdSource
+from recoup.domain.incident import Incident
+from recoup.domain.ports import ChangeViews
+from recoup.domain.proposals import ActionCall, ActionPreview, ApprovalRule, Proposal
+
+_log = structlog.get_logger()
+_Names = Mapping[str, object]
+
+
+class Proposing:
+    """Makes proposals; every proposal is bound to the state of its targets at that moment."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        changes: ChangeViews,
+        library: Mapping[str, Playbook],
+        hands: Hands,
+        ids: IdSource,
+    ) -> None:
+        self._recorder = recorder
+        self._changes = changes
+        self._library = library
+        self._hands = hands
+        self._ids = ids
+
+    @activity.defn
+    async def propose(self, request: ProposeInput) -> Proposed:
+        """Record a proposal; a repeat returns the one that was stored first, nonce and all."""
+        stored = await self._stored(request)
+        if stored is None:
+            made = ProposalMade(incident_id=request.incident_id, proposal=await self._make(request))
+            step = f"proposal:{request.version}"
+            entry = await self._recorder.record(request.incident_id, step, made)
+            assert isinstance(entry.fact, ProposalMade)
+            stored = entry.fact.proposal
+        playbook = self._library[stored.playbook]
+        plan = VerifyPlan(**playbook.verify.model_dump(), undo=playbook.undo)
+        return Proposed(proposal=stored, plan=plan)
+
+    async def _stored(self, request: ProposeInput) -> Proposal | None:
+        for entry in await self._recorder.stream(request.incident_id):
+            if isinstance(entry.fact, ProposalMade) and (
+                entry.fact.proposal.version == request.version
+            ):
+                return entry.fact.proposal
+        return None
+
+    async def _make(self, request: ProposeInput) -> Proposal:
+        incident = await self._recorder.incident(request.incident_id)
+        hypothesis = _hypothesis(incident, request.change_id)
+        change = self._changes.get(request.change_id)
+        names = names_for(incident, hypothesis, change)
+        fitting = applicable(self._library, names)
+        wanted = [each for each in fitting if each.name == request.playbook]
+        refusals: list[str] = []
+        for playbook in wanted or fitting:
+            try:
+                calls, previews = await self._preview(request, playbook, names)
+            except (InvalidInput, VendorRefused) as error:
+                _log.warning("playbook.unusable", playbook=playbook.name, reason=str(error))
+                refusals.append(f"{playbook.name}: {error}")
+                continue
+            others = tuple(each.name for each in fitting if each.name != playbook.name)
+            reason = "; ".join([_reason(hypothesis), *refusals])
+            return self._proposal(request, playbook, names, calls, previews, others, reason)
+        raise NotFound(f"no playbook can be used: {'; '.join(refusals) or 'none applies'}")
+
+    async def _preview(
+        self, request: ProposeInput, playbook: Playbook, names: _Names
+    ) -> tuple[tuple[ActionCall, ...], tuple[ActionPreview, ...]]:
+        key = (request.incident_id, request.version)
+        calls = calls_for(playbook, names, self._hands.actions, *key)
+        previews = [await self._hands.preview(request.incident_id, call) for call in calls]
+        return calls, tuple(previews)
+
+    def _proposal(
+        self,
+        request: ProposeInput,
+        playbook: Playbook,
+        names: _Names,
+        calls: tuple[ActionCall, ...],
+        previews: tuple[ActionPreview, ...],
+        others: tuple[str, ...],
+        reason: str,
+    ) -> Proposal:
+        now = self._recorder.clock.now()
+        expires_s = playbook.approval.expires_after_s or request.default_expires_s
+        return Proposal(
+            proposal_id=f"{request.incident_id}:{request.version}",
+            version=request.version,
+            incident_id=request.incident_id,
+            playbook=playbook.name,
+            change_id=request.change_id,
+            title=str(render(playbook.title, names)),
+            reason=reason,
+            risk=risk_of(playbook, names),
+            calls=calls,
+            previews=previews,
+            approval=ApprovalRule(
+                roles=playbook.approval.roles,
+                quorum=playbook.approval.quorum,
+                expires_after_s=expires_s,
+                automatic=playbook.approval.automatic and bool(calls),
+            ),
+            alternatives=others,
+            state_hash=state_hash(calls, previews),
+            nonce=self._ids.new("nonce"),
+            made_at=now,
+            expires_at=now + timedelta(seconds=expires_s),
+        )
+
+
+def state_hash(calls: Sequence[ActionCall], previews: Sequence[ActionPreview]) -> str:
+    """Return a digest of what would be done and of the state it was computed from."""
+    content = {
+        "calls": [(call.action, call.params) for call in calls],
+        "state": [(preview.target, preview.before, preview.after) for preview in previews],
+    }
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _hypothesis(incident: Incident, change_id: str) -> Hypothesis | None:
+    found = incident.attribution.hypotheses if incident.attribution else ()
+    return next((each for each in found if each.change_id == change_id), None)
+
+
+def _reason(hypothesis: Hypothesis | None) -> str:
+    if hypothesis is None:
+        return "no cause was ranked"
+    return f"{hypothesis.title or hypothesis.change_id}: {hypothesis.probability:.0%} likely"

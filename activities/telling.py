@@ -1,0 +1,88 @@
+"""Tells people: one message an incident, edited in place, with its thread; and the pager."""
+
+from temporalio import activity
+
+from activities.contracts import EscalateInput, Nothing, TellInput, Told
+from activities.recording import Recorder
+from activities.timeline import line_for
+from recoup.domain.facts import ApprovalRequested, Escalated
+from recoup.domain.incident import Incident
+from recoup.domain.ports import Notifier, Pager
+
+SURFACE = "slack"
+ANNOUNCED = "announced"
+
+
+class Telling:
+    """Keeps the incident's message and thread in step with its facts, and wakes people."""
+
+    def __init__(self, recorder: Recorder, notifier: Notifier, pager: Pager) -> None:
+        self._recorder = recorder
+        self._notifier = notifier
+        self._pager = pager
+
+    @activity.defn
+    async def tell(self, request: TellInput) -> Told:
+        """Post or redraw the message, then add what is new to its thread."""
+        incident = await self._recorder.incident(request.incident_id)
+        reference = incident.messages.get(SURFACE)
+        if reference is None:
+            reference = await self._post(incident)
+        else:
+            await self._notifier.update(incident, reference)
+        if request.proposal_id:
+            await self._note_asked(incident, request.proposal_id, reference)
+        for entry in await self._recorder.stream(request.incident_id):
+            if request.after_version < entry.version <= incident.version:
+                line = line_for(entry)
+                if line:
+                    await self._notifier.reply(reference, line)
+        return Told(version=incident.version)
+
+    async def _post(self, incident: Incident) -> dict[str, str]:
+        reference = await self._notifier.post(incident)
+        asked = ApprovalRequested(
+            incident_id=incident.id, proposal_id="", surface=SURFACE, reference=reference
+        )
+        entry = await self._recorder.record(incident.id, ANNOUNCED, asked)
+        assert isinstance(entry.fact, ApprovalRequested)
+        return entry.fact.reference
+
+    async def _note_asked(
+        self, incident: Incident, proposal_id: str, reference: dict[str, str]
+    ) -> None:
+        asked = ApprovalRequested(
+            incident_id=incident.id,
+            proposal_id=proposal_id,
+            surface=SURFACE,
+            reference=reference,
+        )
+        await self._recorder.record(incident.id, f"asked:{proposal_id}", asked)
+
+    @activity.defn
+    async def escalate(self, request: EscalateInput) -> Nothing:
+        """Wake somebody up; a repeat does not wake them twice."""
+        incident = await self._recorder.incident(request.incident_id)
+        key = await self._pager.trigger(incident, request.reason)
+        escalated = Escalated(
+            incident_id=request.incident_id, to=key or "pager", reason=request.reason
+        )
+        await self._recorder.record(request.incident_id, f"escalated:{request.round}", escalated)
+        return Nothing()
+
+    @activity.defn
+    async def record_escalation(self, request: EscalateInput) -> Nothing:
+        """Record that the pager could not be reached: the incident needs people all the same."""
+        escalated = Escalated(
+            incident_id=request.incident_id,
+            to="nobody (the pager did not answer)",
+            reason=request.reason,
+        )
+        await self._recorder.record(request.incident_id, f"escalated:{request.round}", escalated)
+        return Nothing()
+
+    @activity.defn
+    async def end_page(self, request: TellInput) -> Nothing:
+        """Let people sleep again."""
+        await self._pager.resolve(await self._recorder.incident(request.incident_id))
+        return Nothing()

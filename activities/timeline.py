@@ -1,0 +1,126 @@
+"""One plain line for each fact that people want to see in the thread; None for the others."""
+
+from functools import singledispatch
+
+from recoup.domain import facts as f
+from recoup.domain.facts import Fact, Recorded
+from recoup.domain.hypotheses import UNKNOWN_CAUSE
+from recoup.domain.proposals import Verdict
+from recoup.domain.verification import RecoveryVerdict
+
+
+def line_for(entry: Recorded) -> str | None:
+    """Return what the thread says about a fact."""
+    text = _text(entry.fact)
+    return f"{entry.occurred_at:%H:%M:%S} UTC  {text}" if text else None
+
+
+@singledispatch
+def _text(_fact: Fact) -> str | None:
+    return None
+
+
+@_text.register
+def _(fact: f.IncidentOpened) -> str:
+    return (
+        f"{fact.metric} fell out of its baseline for {fact.cohort.label} since "
+        f"{fact.onset_at:%H:%M} UTC: {fact.observed:.1%} where {fact.expected:.1%} was expected."
+    )
+
+
+@_text.register
+def _(fact: f.CausesRanked) -> str:
+    first = fact.attribution.first
+    if first.change_id == UNKNOWN_CAUSE:
+        return f"Most likely no known change did it ({first.probability:.0%})."
+    return f"Most likely cause: {first.title or first.change_id} ({first.probability:.0%})."
+
+
+@_text.register
+def _(fact: f.ProposalMade) -> str:
+    return f"Proposal {fact.proposal.version}: {fact.proposal.title}. {fact.proposal.reason}"
+
+
+@_text.register
+def _(fact: f.DecisionTaken) -> str:
+    decision = fact.decision
+    name = decision.by.name or decision.by.id
+    because = f" Reason: {decision.reason}" if decision.reason else ""
+    if not fact.accepted:
+        return f"Refused: {decision.verdict} by {name}. {fact.answer}"
+    said = {
+        Verdict.APPROVE: "approved",
+        Verdict.REJECT: "rejected the proposal",
+        Verdict.OTHER_PLAYBOOK: f"asked for {decision.playbook}",
+        Verdict.FALSE_POSITIVE: "said that it is a false positive",
+        Verdict.ACKNOWLEDGE: "is looking into it",
+        Verdict.SNOOZE: "put it off",
+    }[decision.verdict]
+    return f"{name} {said} ({decision.surface}).{because} {fact.answer}".rstrip()
+
+
+@_text.register
+def _(_fact: f.ApprovalExpired) -> str:
+    return "Nobody decided in time; nothing was done."
+
+
+@_text.register
+def _(fact: f.Escalated) -> str:
+    return f"Escalated to {fact.to}: {fact.reason}"
+
+
+@_text.register
+def _(fact: f.ActionStarted) -> str:
+    return f"Starting: {fact.preview.summary}."
+
+
+@_text.register
+def _(fact: f.ActionApplied) -> str:
+    return f"Done: {fact.result.detail or fact.result.target}."
+
+
+@_text.register
+def _(fact: f.ActionFailed) -> str:
+    return f"Could not be done: {fact.action}: {fact.reason}"
+
+
+@_text.register
+def _(fact: f.ActionUndone) -> str:
+    if fact.restored:
+        return f"Taken back: {fact.action}."
+    return f"Not taken back: {fact.action}: {fact.reason}."
+
+
+@_text.register
+def _(_fact: f.VerificationStarted) -> str:
+    return "Testing whether the cohort recovers."
+
+
+@_text.register
+def _(fact: f.VerificationConcluded) -> str:
+    check = fact.check
+    verdict = {
+        RecoveryVerdict.RECOVERED: "Recovered",
+        RecoveryVerdict.NOT_RECOVERED: "Not recovered",
+        RecoveryVerdict.INCONCLUSIVE: "The test is inconclusive",
+        RecoveryVerdict.NO_DATA: "No data to test with",
+        RecoveryVerdict.UNDECIDED: "Undecided",
+    }[check.verdict]
+    figures = (
+        f"{check.observed:.1%} where {check.expected:.1%} was expected, gap {check.gap:+.1%} "
+        f"({check.gap_low:+.1%} to {check.gap_high:+.1%}), {check.trials:,} trials"
+    )
+    return f"{verdict}: {figures}. {check.reason}".rstrip()
+
+
+@_text.register
+def _(fact: f.CohortRecovered) -> str:
+    return (
+        f"The detector sees the cohort back: {fact.observed:.1%} where "
+        f"{fact.expected:.1%} was expected."
+    )
+
+
+@_text.register
+def _(fact: f.IncidentClosed) -> str:
+    return f"Closed: {fact.resolution.replace('_', ' ')}. {fact.summary}".rstrip()

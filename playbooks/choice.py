@@ -1,0 +1,81 @@
+"""Which playbook to propose for a hypothesis, and what its parameters come to."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from playbooks.expressions import holds, render
+from playbooks.model import RISKS, Playbook
+from playbooks.registry import AnyAction
+from recoup.domain.changes import Change
+from recoup.domain.errors import InvalidInput
+from recoup.domain.hypotheses import UNKNOWN_CAUSE, Hypothesis
+from recoup.domain.ids import derive_id
+from recoup.domain.incident import Incident
+from recoup.domain.proposals import ActionCall
+
+
+def names_for(
+    incident: Incident, hypothesis: Hypothesis | None, change: Change | None
+) -> dict[str, Any]:
+    """Return what a playbook's expressions can see; plain values only."""
+    return {
+        "incident": {
+            "id": incident.id,
+            "kind": str(incident.kind),
+            "severity": str(incident.severity),
+            "metric": incident.metric,
+            "direction": incident.direction,
+            "cohort": dict(incident.cohort.root),
+            "cohort_label": incident.cohort.label,
+            "at_risk_per_hour": incident.at_risk_per_hour.mid,
+        },
+        "hypothesis": {
+            "probability": hypothesis.probability if hypothesis else 0.0,
+            "known": hypothesis is not None and hypothesis.change_id != UNKNOWN_CAUSE,
+        },
+        "change": change.model_dump(mode="json") if change else {},
+    }
+
+
+def applicable(library: Mapping[str, Playbook], names: Mapping[str, Any]) -> list[Playbook]:
+    """Return the playbooks whose condition holds, the most fitting first."""
+    fitting = [playbook for playbook in library.values() if holds(playbook.when, names)]
+    return sorted(fitting, key=lambda playbook: (-playbook.priority, playbook.name))
+
+
+def risk_of(playbook: Playbook, names: Mapping[str, Any]) -> str:
+    """Return ``low``, ``medium`` or ``high``. Raises InvalidInput for anything else."""
+    risk = str(render(playbook.risk, names)).strip()
+    if risk not in RISKS:
+        raise InvalidInput(f"{playbook.name}: risk came to {risk!r}, not one of {', '.join(RISKS)}")
+    return risk
+
+
+def calls_for(
+    playbook: Playbook,
+    names: Mapping[str, Any],
+    actions: Mapping[str, AnyAction],
+    *key_parts: object,
+) -> tuple[ActionCall, ...]:
+    """Return the actions with their parameters filled in and checked, each with its own key."""
+    calls = []
+    for number, spec in enumerate(playbook.actions):
+        params = render(spec.params, names)
+        try:
+            checked = actions[spec.action].Params.model_validate(params)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            field = ".".join(str(part) for part in first["loc"])
+            raise InvalidInput(
+                f"{playbook.name}: {spec.action}: {field}: {first['msg']}"
+            ) from error
+        calls.append(
+            ActionCall(
+                key=derive_id("act", *key_parts, number),
+                action=spec.action,
+                params=checked.model_dump(mode="json"),
+            )
+        )
+    return tuple(calls)

@@ -1,0 +1,55 @@
+"""The shape of a playbook file: when it applies, what it does, who allows it, how it is proven."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from recoup.domain.base import Frozen
+
+RISKS = ("low", "medium", "high")
+
+
+class ActionSpec(Frozen):
+    """One action with its parameters; text in a parameter may be a ``{{ template }}``."""
+
+    action: str = Field(min_length=1, max_length=100)
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
+class ApprovalSpec(Frozen):
+    """Who may say yes, how many, and until when; without ``expires_after_s`` the setting holds."""
+
+    roles: tuple[str, ...] = Field(default=("responder", "approver", "admin"), min_length=1)
+    quorum: int = Field(default=1, ge=1, le=10)
+    expires_after_s: int | None = Field(default=None, ge=60)
+    automatic: bool = False
+
+
+class VerifySpec(Frozen):
+    """How the recovery is proven; what is left out comes from the settings."""
+
+    settle_s: int | None = Field(default=None, ge=0)
+    every_s: int | None = Field(default=None, ge=1)
+    within_s: int | None = Field(default=None, ge=60)
+    margin: float | None = Field(default=None, gt=0, lt=1)
+
+
+class Playbook(Frozen):
+    """What to do about one sort of cause.
+
+    ``when`` is an expression over ``incident``, ``change`` and ``hypothesis``; of the playbooks
+    that apply, the one with the highest ``priority`` is proposed and the others are offered.
+    ``undo`` says what happens when the recovery is not proven: ``reverse`` takes the actions back
+    in reverse order (each only if nobody changed its target since), ``keep`` leaves them.
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{1,63}$")
+    title: str = Field(min_length=1, max_length=300)
+    description: str = Field(default="", max_length=2000)
+    priority: int = Field(default=50, ge=0, le=1000)
+    when: str = Field(min_length=1, max_length=2000)
+    risk: str = Field(default="low", max_length=500)
+    approval: ApprovalSpec = ApprovalSpec()
+    actions: tuple[ActionSpec, ...] = Field(default=(), max_length=20)
+    undo: Literal["reverse", "keep"] = "reverse"
+    verify: VerifySpec = VerifySpec()
