@@ -107,7 +107,8 @@ class Evidence:
         score = self.score[rows]
         top = score.max(axis=1, initial=0.0)
         mean = np.mean(np.exp(score - top[:, None]), axis=1)
-        return top + np.log(mean)
+        mixture: Floats = top + np.log(mean)
+        return mixture
 
     def onset_of(self, row: int) -> tuple[int, int]:
         """Return when the strongest effect of a row last left zero, and which effect it is."""
