@@ -9,8 +9,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.contracts import InvestigateInput
     from activities.investigating import Investigating
     from recoup.domain.hypotheses import UNKNOWN_CAUSE
-    from workflows import policies
     from workflows.messages import Book, IncidentInput
+    from workflows.policies import ANALYSE
 
 
 class Beliefs:
@@ -31,7 +31,7 @@ class Beliefs:
             ranking = await workflow.execute_activity_method(
                 Investigating.investigate,
                 InvestigateInput(incident_id=self._incident_id, version=book.rankings),
-                **policies.ANALYSE,
+                **ANALYSE,
             )
             book.candidates = ranking.candidates
         except ActivityError as error:

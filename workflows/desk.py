@@ -10,8 +10,9 @@ with workflow.unsafe.imports_passed_through():
     from activities.contracts import RecordDecisionInput
     from recoup.domain.facts import Resolution
     from recoup.domain.proposals import Decision, DecisionAnswer, Person, Verdict
-    from workflows import approvals, policies
+    from workflows.approvals import rule
     from workflows.messages import Book, Phase
+    from workflows.policies import RECORD
     from workflows.teller import Teller
 
 EARLY_WAIT = timedelta(seconds=30)
@@ -35,7 +36,7 @@ class Desk:
         if self._book.phase is Phase.DONE:
             raise ApplicationError("The incident is closed; nothing was decided.", type="refused")
         if len(self._book.answers) >= MOST_DECISIONS:
-            ruling = approvals.rule(self._book.gate, decision, workflow.now())
+            ruling = rule(self._book.gate, decision, workflow.now())
             if not ruling.answer.accepted:
                 raise ApplicationError(ruling.answer.text, type="refused")
 
@@ -50,7 +51,7 @@ class Desk:
         await workflow.execute_activity_method(
             Closing.record_decision,
             RecordDecisionInput(decision=decision, accepted=answer.accepted, answer=answer.text),
-            **policies.RECORD,
+            **RECORD,
         )
         self._teller.tell()
         return answer
@@ -95,7 +96,7 @@ class Desk:
         book = self._book
         if book.ending is not None:
             return DecisionAnswer(accepted=False, text="The incident is being closed already.")
-        ruling = approvals.rule(book.gate, decision, workflow.now())
+        ruling = rule(book.gate, decision, workflow.now())
         book.gate = ruling.gate
         if ruling.answer.accepted and decision.verdict is Verdict.FALSE_POSITIVE:
             book.ending = Resolution.FALSE_POSITIVE

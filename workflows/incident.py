@@ -23,8 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.proposing import Proposing
     from recoup.domain.facts import IncidentKind, Resolution, Severity
     from recoup.domain.proposals import Decision, DecisionAnswer
-    from workflows import approvals, policies
-    from workflows.approvals import Gate, GateOutcome
+    from workflows.approvals import Gate, GateOutcome, expire, open_gate, withdraw
     from workflows.beliefs import Beliefs
     from workflows.desk import Desk
     from workflows.messages import (
@@ -39,6 +38,7 @@ with workflow.unsafe.imports_passed_through():
         IncidentState,
         Phase,
     )
+    from workflows.policies import READ_VENDOR, RECORD
     from workflows.remediation import Remediation
     from workflows.teller import Teller
     from workflows.waiting import must_continue, sleep_unless
@@ -105,7 +105,7 @@ class IncidentWorkflow:
         if book.gate is not None and book.gate.outcome is None:
             if chosen == book.gate.proposal.change_id:
                 return Phase.AWAITING_APPROVAL
-            book.gate = approvals.withdraw(book.gate)
+            book.gate = withdraw(book.gate)
         if chosen is None:
             return self._give_up("no hypothesis is left to try")
         book.wanted_change, book.wanted_playbook = chosen, ""
@@ -123,13 +123,13 @@ class IncidentWorkflow:
         )
         try:
             proposed = await workflow.execute_activity_method(
-                Proposing.propose, request, **policies.READ_VENDOR
+                Proposing.propose, request, **READ_VENDOR
             )
         except ActivityError as error:
             return self._give_up(f"no proposal could be made: {error.cause}")
         book.plan = proposed.plan
         open_for = self._wall(proposed.proposal.approval.expires_after_s)
-        book.gate = approvals.open_gate(proposed.proposal, workflow.now(), open_for)
+        book.gate = open_gate(proposed.proposal, workflow.now(), open_for)
         self.teller.asked(proposed.proposal.proposal_id)
         if self.request.shadow:
             book.summary = f"In shadow mode: would have proposed {proposed.proposal.title!r}."
@@ -151,7 +151,7 @@ class IncidentWorkflow:
                 return self._way_out()
             if book.gate.outcome is None and self.beliefs.should_think_again():
                 return Phase.INVESTIGATING
-            book.gate = approvals.expire(book.gate, workflow.now())
+            book.gate = expire(book.gate, workflow.now())
             if must_continue(self.policy):
                 return Phase.AWAITING_APPROVAL
         return await self._after_gate()
@@ -178,7 +178,7 @@ class IncidentWorkflow:
                 ProposalEnded(
                     incident_id=self.request.incident_id, proposal_id=proposal.proposal_id
                 ),
-                **policies.RECORD,
+                **RECORD,
             )
             return self._ask_again(f"nobody decided on {proposal.title!r} in time")
         return Phase.INVESTIGATING
@@ -237,7 +237,7 @@ class IncidentWorkflow:
         book = self.book
         assert book.ending is not None
         if book.gate is not None:
-            book.gate = approvals.withdraw(book.gate)
+            book.gate = withdraw(book.gate)
         if book.ending is Resolution.FALSE_POSITIVE and not book.feedback_recorded:
             await workflow.execute_activity_method(
                 Closing.record_false_positive,
@@ -246,7 +246,7 @@ class IncidentWorkflow:
                     by=book.feedback_by,
                     reason=book.feedback_reason,
                 ),
-                **policies.RECORD,
+                **RECORD,
             )
         await workflow.execute_activity_method(
             Closing.close,
@@ -255,7 +255,7 @@ class IncidentWorkflow:
                 resolution=book.ending,
                 summary=book.summary,
             ),
-            **policies.RECORD,
+            **RECORD,
         )
         if book.paged and book.ending is not Resolution.ESCALATED:
             await self.teller.end_page()

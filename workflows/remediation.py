@@ -21,8 +21,8 @@ with workflow.unsafe.imports_passed_through():
     from recoup.domain.facts import Resolution
     from recoup.domain.proposals import ActionCall, ActionPreview, Proposal
     from recoup.domain.verification import RecoveryCheck, RecoveryVerdict
-    from workflows import policies
     from workflows.messages import Book, IncidentInput, Phase
+    from workflows.policies import ANALYSE, RECORD, WRITE_VENDOR
     from workflows.waiting import must_continue, sleep_unless
 
 GRACE_S = 300
@@ -67,7 +67,7 @@ class Remediation:
                 preview=preview,
                 comment=f"Recoup, incident {self._incident_id}: {proposal.title}",
             ),
-            **policies.WRITE_VENDOR,
+            **WRITE_VENDOR,
         )
         self._book.applied = (*self._book.applied, applied)
 
@@ -85,7 +85,7 @@ class Remediation:
                 kind=kind,
                 reason=reason,
             ),
-            **policies.RECORD,
+            **RECORD,
         )
         self._book.trouble = f"{call.action} could not be carried out: {reason}"
         self._book.target_moved = kind == "state_moved"
@@ -120,7 +120,7 @@ class Remediation:
             StartVerificationInput(
                 incident_id=self._incident_id, round=book.verifications, settle_s=settle_s
             ),
-            **policies.RECORD,
+            **RECORD,
         )
         book.verifying_since = begun.since
         within_s = plan.within_s or self._policy.verify_within_s
@@ -145,7 +145,7 @@ class Remediation:
                 within_s=plan.within_s or self._policy.verify_within_s,
                 last=workflow.now() >= book.verifying_until,
             ),
-            **policies.ANALYSE,
+            **ANALYSE,
         )
 
     def _conclude(self, check: RecoveryCheck) -> Phase:
@@ -193,14 +193,14 @@ class Remediation:
                     applied=applied,
                     comment=f"Recoup, incident {self._incident_id}: taken back",
                 ),
-                **policies.WRITE_VENDOR,
+                **WRITE_VENDOR,
             )
         except ActivityError as error:
             _kind, reason = kind_and_reason(error)
             await workflow.execute_activity_method(
                 Doing.record_not_undone,
                 FailedUndo(incident_id=self._incident_id, applied=applied, reason=reason),
-                **policies.RECORD,
+                **RECORD,
             )
 
 

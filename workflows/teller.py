@@ -9,8 +9,8 @@ from temporalio.exceptions import ActivityError
 with workflow.unsafe.imports_passed_through():
     from activities.contracts import EscalateInput, TellInput
     from activities.telling import Telling
-    from workflows import policies
     from workflows.messages import Book
+    from workflows.policies import NOTIFY, RECORD
 
 BETWEEN_REDRAWS = timedelta(seconds=15)
 """Figures alone redraw the message no more often than this; a chat limits its callers."""
@@ -61,13 +61,11 @@ class Teller:
             incident_id=self._incident_id, round=book.escalations, reason=reason
         )
         try:
-            await workflow.execute_activity_method(Telling.escalate, request, **policies.NOTIFY)
+            await workflow.execute_activity_method(Telling.escalate, request, **NOTIFY)
             book.paged = True
         except ActivityError as error:
             workflow.logger.warning("the pager did not answer: %s", error.cause)
-            await workflow.execute_activity_method(
-                Telling.record_escalation, request, **policies.RECORD
-            )
+            await workflow.execute_activity_method(Telling.record_escalation, request, **RECORD)
 
     async def end_page(self) -> None:
         """Let people sleep again; a pager that does not answer holds nothing up."""
@@ -75,7 +73,7 @@ class Teller:
             await workflow.execute_activity_method(
                 Telling.end_page,
                 TellInput(incident_id=self._incident_id, after_version=0),
-                **policies.NOTIFY,
+                **NOTIFY,
             )
         except ActivityError as error:
             workflow.logger.warning("the page could not be ended: %s", error.cause)
@@ -99,7 +97,7 @@ class Teller:
                     after_version=self._book.told_version,
                     proposal_id=asked,
                 ),
-                **policies.NOTIFY,
+                **NOTIFY,
             )
             self._book.told_version = told.version
         except ActivityError as error:
