@@ -1,0 +1,1 @@
+"""Speaks to Meta's advertising platform."""

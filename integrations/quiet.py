@@ -1,0 +1,57 @@
+"""What takes the place of a chat, a pager or an ad platform that is not configured."""
+
+import structlog
+
+from recoup.domain.errors import ConfigurationError
+from recoup.domain.incident import Incident
+from recoup.domain.ports import CampaignState
+
+_log = structlog.get_logger()
+
+
+class QuietNotifier:
+    """Writes to the log instead of a chat; the pages show and ask all the same."""
+
+    async def post(self, incident: Incident) -> dict[str, str]:
+        """Log that an incident is to be told."""
+        _log.info("incident.told", incident=incident.id, status=str(incident.status))
+        return {"surface": "log"}
+
+    async def update(self, incident: Incident, reference: dict[str, str]) -> None:
+        """Log that an incident changed."""
+        del reference
+        _log.info("incident.changed", incident=incident.id, status=str(incident.status))
+
+    async def reply(self, reference: dict[str, str], text: str) -> None:
+        """Log a line of the thread."""
+        _log.info("incident.note", text=text, **reference)
+
+
+class QuietPager:
+    """Writes to the log instead of waking anybody."""
+
+    async def trigger(self, incident: Incident, reason: str) -> str:
+        """Log that somebody should be woken."""
+        _log.warning("incident.page", incident=incident.id, reason=reason)
+        return ""
+
+    async def resolve(self, incident: Incident) -> None:
+        """Log that the page is over."""
+        _log.info("incident.page_over", incident=incident.id)
+
+
+class NoCampaigns:
+    """Stands where no ad platform is configured, and says so."""
+
+    async def read(self, campaign_id: str) -> CampaignState:
+        """Raise ConfigurationError."""
+        raise ConfigurationError(
+            f"campaign {campaign_id} cannot be read: no ad platform is configured ([meta_ads])"
+        )
+
+    async def set_active(
+        self, state: CampaignState, *, active: bool, idempotency_key: str
+    ) -> CampaignState:
+        """Raise ConfigurationError."""
+        del active, idempotency_key
+        raise ConfigurationError(f"campaign {state.campaign_id}: no ad platform is configured")

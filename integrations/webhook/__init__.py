@@ -1,0 +1,1 @@
+"""Endpoints of your own: signed messages out and in (Standard Webhooks)."""

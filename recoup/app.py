@@ -1,0 +1,92 @@
+"""The composition root: the only place where ports meet vendors and databases."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from integrations.directory import SettingsDirectory
+from integrations.http import make_client
+from integrations.launchdarkly import webhook as launchdarkly_webhook
+from integrations.launchdarkly.client import LaunchDarklyFlags
+from integrations.launchdarkly.settings import LaunchDarklySettings
+from integrations.meta_ads.client import MetaCampaigns
+from integrations.meta_ads.settings import MetaAdsSettings
+from integrations.pagerduty.client import PagerDutyPager
+from integrations.pagerduty.settings import PagerDutySettings
+from integrations.quiet import NoCampaigns, QuietNotifier, QuietPager
+from integrations.slack.client import SlackNotifier
+from integrations.slack.settings import SlackSettings
+from integrations.webhook.client import SignedWebhooks
+from integrations.webhook.settings import WebhookSettings
+from recoup.domain.changes import Change
+from recoup.domain.clock import Clock
+from recoup.domain.ids import IdSource, RandomIds
+from recoup.domain.ports import (
+    CampaignControl,
+    DecisionDesk,
+    Directory,
+    FlagControl,
+    Notifier,
+    Pager,
+    WebhookControl,
+)
+from recoup.settings import Settings
+from store.opening import Store, open_store
+
+ChangeReader = Callable[[Mapping[str, str], bytes], list[Change]]
+
+
+@dataclass(frozen=True)
+class App:
+    """Everything that a role needs, joined; every part can be replaced by keyword in ``build``."""
+
+    settings: Settings
+    clock: Clock
+    ids: IdSource
+    store: Store
+    notifier: Notifier
+    pager: Pager
+    flags: FlagControl
+    campaigns: CampaignControl
+    webhooks: WebhookControl
+    directory: Directory
+    change_readers: Mapping[str, ChangeReader]
+    """Inbound webhooks by vendor: headers (lower case) and raw body to changes, or an error."""
+
+
+def build(settings: Settings, **overrides: Any) -> App:
+    """Join the application; raises ConfigurationError or StorageUnavailable."""
+    clock: Clock = overrides.get("clock") or settings.clock.clock()
+    http = make_client(clock)
+    slack = settings.section(SlackSettings)
+    launchdarkly = settings.section(LaunchDarklySettings)
+    meta_ads = settings.section(MetaAdsSettings)
+    pagerduty = settings.section(PagerDutySettings)
+    url = settings.public_url or f"http://{settings.host}:{settings.port}"
+    app = App(
+        settings=settings,
+        clock=clock,
+        ids=RandomIds(),
+        store=overrides.get("store") or open_store(settings.store_url, clock),
+        notifier=SlackNotifier(slack, url) if slack.configured else QuietNotifier(),
+        pager=PagerDutyPager(pagerduty, http) if pagerduty.routing_key else QuietPager(),
+        flags=LaunchDarklyFlags(launchdarkly, http),
+        campaigns=MetaCampaigns(meta_ads, http) if meta_ads.access_token else NoCampaigns(),
+        webhooks=SignedWebhooks(settings.section(WebhookSettings), http, clock),
+        directory=SettingsDirectory(slack.people),
+        change_readers={"launchdarkly": partial(launchdarkly_webhook.changes_of, launchdarkly)},
+    )
+    return replace(app, **overrides)
+
+
+def build_slack_handler(app: App, desk: DecisionDesk) -> Any:
+    """Return the async handler for ``/slack/events``, or None when Slack is not configured."""
+    slack = app.settings.section(SlackSettings)
+    if not slack.configured:
+        return None
+    from slack_bolt.adapter.starlette.async_handler import AsyncSlackRequestHandler
+
+    from integrations.slack.app import build_bolt
+
+    return AsyncSlackRequestHandler(build_bolt(slack, desk, app.directory, app.clock)).handle
