@@ -1,0 +1,199 @@
+"""The control API: changes, incidents, feedback, decisions, health."""
+
+import asyncio
+from typing import Annotated, Any, Literal
+
+from fastapi import Body, FastAPI, Query
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from recoup.app import App
+from recoup.domain.base import Frozen
+from recoup.domain.changes import Change
+from recoup.domain.errors import ContentConflict, NotFound
+from recoup.domain.facts import ChangeRecorded, FeedbackGiven, NewFact
+from recoup.domain.incident import Incident, Status
+from recoup.domain.ports import DecisionDesk
+from recoup.domain.proposals import Decision, DecisionAnswer, Person, Verdict
+from recoup.observability import Metrics
+from recoup.web.guard import OPERATOR_ROLES, Guard
+from recoup.web.schema import event_schema
+
+DETECTOR = "detector"
+
+
+class Feedback(Frozen):
+    """What a person says an incident was."""
+
+    label: Literal["false_positive", "confirmed", "expected", "new_trend"]
+    by: str = "api"
+    reason: str = ""
+
+
+class DecisionRequest(Frozen):
+    """A decision over the API; what it names must be the open proposal."""
+
+    verdict: Verdict
+    proposal_id: str = ""
+    proposal_version: int = 0
+    nonce: str = ""
+    reason: str = ""
+    playbook: str = ""
+
+
+def add_api(web: FastAPI, app: App, desk: DecisionDesk, guard: Guard, metrics: Metrics) -> None:
+    """Add the routes."""
+    _add_changes(web, app, guard, metrics)
+    _add_incidents(web, app, desk, guard)
+    _add_health(web, app, metrics)
+
+
+def record_change(app: App, change: Change) -> bool:
+    """Record a change once; tell whether it is new. Raises ContentConflict for other content."""
+    known = app.store.changes.get(change.id)
+    if known is not None and known != change:
+        raise ContentConflict(f"change {change.id!r} came before with other content")
+    if known is not None:
+        return False
+    fact = NewFact(
+        fact_id=f"change:{change.id}",
+        fact=ChangeRecorded(change=change),
+        occurred_at=app.clock.now(),
+        actor="api",
+    )
+    app.store.append(f"change-{change.id}", [fact])
+    return True
+
+
+def _add_changes(web: FastAPI, app: App, guard: Guard, metrics: Metrics) -> None:
+    @web.post("/v1/changes", status_code=202)
+    async def post_change(request: Request, change: Change) -> dict[str, Any]:
+        """Record that the shop was altered; the same id counts once."""
+        guard.check_api(request)
+        new = await asyncio.to_thread(record_change, app, change)
+        metrics.changes.inc(int(new))
+        return {"id": change.id, "new": new}
+
+    @web.post("/hooks/{vendor}", status_code=202)
+    async def hook(request: Request, vendor: str) -> dict[str, Any]:
+        """Take in a vendor's signed webhook."""
+        reader = app.change_readers.get(vendor)
+        if reader is None:
+            raise NotFound(f"no webhook is known for {vendor!r}")
+        body = await request.body()
+        changes = reader({k.lower(): v for k, v in request.headers.items()}, body)
+        for change in changes:
+            metrics.changes.inc(int(await asyncio.to_thread(record_change, app, change)))
+        return {"changes": [change.id for change in changes]}
+
+
+def _add_incidents(web: FastAPI, app: App, desk: DecisionDesk, guard: Guard) -> None:
+    def get(incident_id: str) -> Incident:
+        incident = app.store.incidents.get(incident_id)
+        if incident is None:
+            raise NotFound(f"no incident {incident_id!r}")
+        return incident
+
+    @web.get("/v1/incidents")
+    def list_incidents(
+        request: Request,
+        open_only: bool = False,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> list[Incident]:
+        """List incidents, the latest first."""
+        guard.check_api(request)
+        return app.store.incidents.list(open_only=open_only, limit=limit)
+
+    @web.get("/v1/incidents/{incident_id}")
+    def show_incident(request: Request, incident_id: str) -> dict[str, Any]:
+        """Return an incident and its facts."""
+        guard.check_api(request)
+        incident = get(incident_id)
+        facts = [
+            {
+                "type": e.fact.type_name,
+                "occurred_at": e.occurred_at,
+                "actor": e.actor,
+                "version": e.version,
+                "fact": e.fact.model_dump(mode="json"),
+            }
+            for e in app.store.read_stream(incident_id)
+        ]
+        return {"incident": incident, "facts": facts}
+
+    @web.post("/v1/incidents/{incident_id}/feedback", status_code=202)
+    async def give_feedback(
+        request: Request, incident_id: str, feedback: Annotated[Feedback, Body()]
+    ) -> DecisionAnswer:
+        """Say what an incident was; a false positive retrains the learners."""
+        guard.check_api(request)
+        incident = await asyncio.to_thread(get, incident_id)
+        person = Person(id=f"api:{feedback.by}", name=feedback.by, roles=OPERATOR_ROLES)
+        if feedback.label == "false_positive" and incident.status is not Status.CLOSED:
+            decision = _decision(app, incident_id, Verdict.FALSE_POSITIVE, person, feedback.reason)
+            return await desk.decide(decision)
+        fact = FeedbackGiven(
+            incident_id=incident_id,
+            label=feedback.label,
+            by=person.id,
+            reason=feedback.reason,
+        )
+        new = NewFact(
+            fact_id=f"feedback:{incident_id}:{feedback.label}:{person.id}",
+            fact=fact,
+            occurred_at=app.clock.now(),
+            actor=person.id,
+        )
+        await asyncio.to_thread(app.store.append, incident_id, [new])
+        return DecisionAnswer(accepted=True, text="Noted.")
+
+    @web.post("/v1/incidents/{incident_id}/decision")
+    async def decide(request: Request, incident_id: str, wanted: DecisionRequest) -> DecisionAnswer:
+        """Decide on the open proposal; the answer says whether it was accepted."""
+        guard.check_api(request)
+        await asyncio.to_thread(get, incident_id)
+        person = Person(id="api:operator", name="operator", roles=OPERATOR_ROLES)
+        decision = _decision(app, incident_id, wanted.verdict, person, wanted.reason)
+        named = wanted.model_dump(include={"proposal_id", "proposal_version", "nonce", "playbook"})
+        return await desk.decide(decision.model_copy(update=named))
+
+
+def _decision(
+    app: App, incident_id: str, verdict: Verdict, person: Person, reason: str
+) -> Decision:
+    return Decision(
+        decision_id=app.ids.new("dec"),
+        incident_id=incident_id,
+        verdict=verdict,
+        by=person,
+        at=app.clock.now(),
+        surface="api",
+        reason=reason,
+    )
+
+
+def _add_health(web: FastAPI, app: App, metrics: Metrics) -> None:
+    def lag() -> int:
+        return app.store.head() - app.store.checkpoint(DETECTOR)
+
+    @web.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        """Tell that the process answers."""
+        return {"status": "ok"}
+
+    @web.get("/readyz")
+    def readyz() -> JSONResponse:
+        """Tell whether the store answers, and how far behind the detector is."""
+        return JSONResponse({"status": "ready", "detector_lag_events": lag()})
+
+    @web.get("/metrics", include_in_schema=False)
+    def show_metrics() -> Response:
+        metrics.lag.set(lag())
+        metrics.open_incidents.set(len(app.store.incidents.list(open_only=True)))
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    @web.get("/v1/schema")
+    async def schema() -> dict[str, Any]:
+        """Return the JSON Schema of a storefront event."""
+        return event_schema()

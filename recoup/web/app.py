@@ -1,0 +1,68 @@
+"""The ASGI application of the api role: API, inbound webhooks, pages."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+
+from recoup import __version__
+from recoup.app import App
+from recoup.domain.errors import RecoupError
+from recoup.domain.ports import DecisionDesk
+from recoup.observability import Metrics
+from recoup.web.api import add_api
+from recoup.web.guard import Guard
+from recoup.web.ingest import make_ingest
+from recoup.web.pages import add_pages
+from recoup.web.problems import on_error, on_http_error, on_invalid
+from recoup.web.schema import describe_ingest
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+SlackHandler = Callable[[Request], Awaitable[Response]]
+
+
+def build_web(app: App, desk: DecisionDesk, slack_handler: SlackHandler | None = None) -> FastAPI:
+    """Return the application; ``slack_handler`` takes Slack's interactions when there is one."""
+    metrics, guard = Metrics(), Guard(app.settings)
+    appender = app.store.appender()
+
+    @asynccontextmanager
+    async def lifespan(_web: FastAPI) -> AsyncIterator[None]:
+        appender.start()
+        yield
+        appender.close()
+
+    web = FastAPI(
+        title="Recoup", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
+    )
+    web.add_exception_handler(RecoupError, on_error)
+    web.add_exception_handler(RequestValidationError, on_invalid)
+    web.add_exception_handler(HTTPException, on_http_error)
+    web.add_middleware(BaseHTTPMiddleware, dispatch=_secure)
+    web.add_route("/v1/events", make_ingest(appender.submit, guard, metrics), methods=["POST"])
+    add_api(web, app, desk, guard, metrics)
+    add_pages(web, app, desk, guard)
+    if slack_handler is not None:
+        web.add_route("/slack/events", slack_handler, methods=["POST"])
+    web.mount("/static", StaticFiles(directory=str(files("recoup.web") / "static")))
+    describe_ingest(web)
+    return web
+
+
+async def _secure(request: Request, call_next: Any) -> Response:
+    answer: Response = await call_next(request)
+    answer.headers.setdefault("Content-Security-Policy", POLICY)
+    answer.headers.setdefault("X-Content-Type-Options", "nosniff")
+    answer.headers.setdefault("Referrer-Policy", "same-origin")
+    return answer

@@ -1,0 +1,90 @@
+"""The chart of an incident: observed against expected, with onset, action and recovery marked."""
+
+import io
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from detectors.evidence import IncidentEvidence
+from recoup.domain.base import from_ms
+from recoup.domain.incident import Incident
+
+BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#767676"
+"""From the palette of Okabe and Ito, told apart by colour-blind people; lines differ too."""
+WINDOW_TICKS = 5
+
+
+def draw(incident: Incident, evidence: IncidentEvidence, form: str) -> bytes:
+    """Return the chart as ``svg`` or ``png``."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.2), dpi=110, layout="constrained")
+    axes: Any = figure.subplots()
+    times, observed, expected, low, high = _series(evidence)
+    axes.fill_between(times, low, high, color=GREY, alpha=0.25, label="90 % of the baseline")
+    axes.plot(times, expected, color=GREY, linestyle="--", linewidth=1.4, label="expected")
+    axes.plot(times, observed, color=BLUE, linewidth=2, label="observed")
+    for moment, name in _marks(incident):
+        axes.axvline(moment, color=ORANGE, linewidth=1.2)
+        axes.annotate(
+            name,
+            (moment, 1.0),
+            xycoords=("data", "axes fraction"),
+            rotation=90,
+            va="top",
+            ha="right",
+            fontsize=8,
+            color=ORANGE,
+        )
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.set_title(f"{evidence.metric_name}, {evidence.cohort.label}", fontsize=10, loc="left")
+    axes.legend(fontsize=8, loc="lower left", frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    _format_time(axes)
+    target = io.BytesIO()
+    figure.savefig(target, format=form, metadata={"Date": None} if form == "svg" else None)
+    return target.getvalue()
+
+
+def _format_time(axes: Any) -> None:
+    from matplotlib import dates
+
+    formatter: Any = dates.DateFormatter
+    axes.xaxis.set_major_formatter(formatter("%H:%M"))
+    axes.tick_params(labelsize=8)
+
+
+def _series(evidence: IncidentEvidence) -> tuple[Any, Any, Any, Any, Any]:
+    """Return times and smoothed rates of the cohort, with a 90 % band around the expectation."""
+    number = evidence.metrics.index(evidence.metric_name)
+    rows = evidence.in_cohort(evidence.cohort)[evidence.leaf] & (evidence.metric == number)
+    size = evidence.tick_size_ms
+    ticks = np.arange(
+        evidence.onset_ms // size * size - 60 * size, evidence.until_ms, size, dtype=np.int64
+    )
+    place = (evidence.tick_ms[rows] - ticks[0]) // size
+    inside = (place >= 0) & (place < len(ticks))
+
+    def total(values: Any) -> Any:
+        sums = np.bincount(place[inside], values[rows][inside], len(ticks))
+        return np.convolve(sums, np.ones(WINDOW_TICKS), mode="full")[: len(ticks)]
+
+    trials = np.maximum(total(evidence.trials), 1e-9)
+    shown = trials > 1.0
+    observed = np.where(shown, total(evidence.observed) / trials, np.nan)
+    expected = np.where(shown, total(evidence.expected) / trials, np.nan)
+    error = 1.645 * np.sqrt(total(evidence.variance)) / trials
+    times: list[datetime] = [from_ms(int(tick)) for tick in ticks]
+    low = np.clip(expected - error, 0, 1)
+    return times, np.clip(observed, 0, 1), expected, low, np.clip(expected + error, 0, 1)
+
+
+def _marks(incident: Incident) -> list[tuple[datetime, str]]:
+    marks = [(incident.onset_at, "onset"), (incident.opened_at, "noticed")]
+    if incident.verifying_since:
+        marks.append((incident.verifying_since, "action"))
+    if incident.check is not None:
+        marks.append((incident.check.at, incident.check.verdict.value.replace("_", " ")))
+    return marks
