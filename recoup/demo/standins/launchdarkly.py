@@ -1,0 +1,166 @@
+"""LaunchDarkly as its SDK and its REST clients see it: one boolean flag a key, one environment."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from typing import Any
+
+import httpx
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from integrations.signatures import hmac_hex
+from recoup.domain.base import to_ms
+
+HEARTBEAT_S = 15.0
+
+
+class LaunchDarklyStandIn:
+    """Flags with the real protocols: SDK stream, REST semantic patches, signed webhooks."""
+
+    def __init__(
+        self, project: str, environment: str, secret: str, now: Callable[[], datetime]
+    ) -> None:
+        self.project, self.environment = project, environment
+        self.webhook_url = ""
+        self._secret = secret
+        self._now = now
+        self._flags: dict[str, dict[str, Any]] = {}
+        self._streams: list[asyncio.Queue[str]] = []
+        self._audit = 0
+        self.app = Starlette(
+            routes=[
+                Route("/all", self._stream),
+                Route("/sdk/latest-all", self._poll),
+                Route("/bulk", self._accept, methods=["POST"]),
+                Route("/diagnostic", self._accept, methods=["POST"]),
+                Route("/api/v2/flags/{project}/{key}", self._read, methods=["GET"]),
+                Route("/api/v2/flags/{project}/{key}", self._patch, methods=["PATCH"]),
+                Route("/_control/flip", self._flip, methods=["POST"]),
+            ]
+        )
+
+    def add(self, key: str, *, on: bool) -> None:
+        """Make a flag."""
+        self._flags[key] = {"on": on, "version": 1}
+
+    def is_on(self, key: str) -> bool:
+        """Tell whether a flag is on."""
+        return bool(self._flags[key]["on"])
+
+    def _sdk_flag(self, key: str) -> dict[str, Any]:
+        flag = self._flags[key]
+        return {
+            "key": key,
+            "version": flag["version"],
+            "on": flag["on"],
+            "variations": [True, False],
+            "offVariation": 1,
+            "fallthrough": {"variation": 0},
+            "rules": [],
+            "targets": [],
+            "prerequisites": [],
+            "salt": key,
+        }
+
+    def _rest_flag(self, key: str) -> dict[str, Any]:
+        flag = self._flags[key]
+        config = {
+            "on": flag["on"],
+            "version": flag["version"],
+            "lastModified": to_ms(self._now()),
+            "offVariation": 1,
+            "fallthrough": {"variation": 0},
+            "rules": [],
+            "targets": [],
+        }
+        return {
+            "key": key,
+            "name": key,
+            "kind": "boolean",
+            "_version": flag["version"],
+            "variations": [{"_id": "v-on", "value": True}, {"_id": "v-off", "value": False}],
+            "environments": {self.environment: config},
+        }
+
+    def _all(self) -> dict[str, Any]:
+        return {"flags": {key: self._sdk_flag(key) for key in self._flags}, "segments": {}}
+
+    async def _stream(self, _request: Request) -> Response:
+        queue: asyncio.Queue[str] = asyncio.Queue()
+        self._streams.append(queue)
+        first = f"event: put\ndata: {json.dumps({'path': '/', 'data': self._all()})}\n\n"
+
+        async def events() -> AsyncIterator[str]:
+            yield first
+            while True:
+                try:
+                    yield await asyncio.wait_for(queue.get(), HEARTBEAT_S)
+                except TimeoutError:
+                    yield ":\n"
+
+        return StreamingResponse(events(), media_type="text/event-stream")
+
+    async def _poll(self, _request: Request) -> Response:
+        return JSONResponse(self._all())
+
+    async def _accept(self, _request: Request) -> Response:
+        return Response(status_code=202)
+
+    async def _read(self, request: Request) -> Response:
+        key = request.path_params["key"]
+        if key not in self._flags or request.path_params["project"] != self.project:
+            return JSONResponse({"code": "not_found", "message": "no such flag"}, 404)
+        return JSONResponse(self._rest_flag(key))
+
+    async def _patch(self, request: Request) -> Response:
+        key = request.path_params["key"]
+        if key not in self._flags:
+            return JSONResponse({"code": "not_found", "message": "no such flag"}, 404)
+        if "semanticpatch" not in request.headers.get("content-type", ""):
+            return JSONResponse({"code": "bad_request", "message": "not a semantic patch"}, 400)
+        body = await request.json()
+        if request.query_params.get("dryRun") != "true":
+            for instruction in body["instructions"]:
+                on = {"turnFlagOn": True, "turnFlagOff": False}[instruction["kind"]]
+                await self._set(key, on, "recoup@shop.example")
+        return JSONResponse(self._rest_flag(key))
+
+    async def _flip(self, request: Request) -> Response:
+        body = await request.json()
+        await self._set(body["key"], bool(body["on"]), body.get("by", "dev@shop.example"))
+        return JSONResponse(self._rest_flag(body["key"]))
+
+    async def _set(self, key: str, on: bool, by: str) -> None:
+        flag = self._flags[key]
+        before = flag["on"]
+        flag.update(on=on, version=flag["version"] + 1)
+        patch = json.dumps({"path": f"/flags/{key}", "data": self._sdk_flag(key)})
+        for queue in self._streams:
+            queue.put_nowait(f"event: patch\ndata: {patch}\n\n")
+        await self._tell(key, before, on, by)
+
+    async def _tell(self, key: str, before: bool, on: bool, by: str) -> None:
+        self._audit += 1
+        verb = "turned on" if on else "turned off"
+        resource = f"proj/{self.project}:env/{self.environment}:flag/{key}"
+        entry = {
+            "_id": f"audit-{self._audit}",
+            "date": to_ms(self._now()),
+            "kind": "flag",
+            "name": key,
+            "accesses": [{"action": "updateOn", "resource": resource}],
+            "member": {"email": by},
+            "titleVerb": verb,
+            "title": f"Flag {key} {verb}",
+            "previousVersion": {"environments": {self.environment: {"on": before}}},
+            "currentVersion": {"environments": {self.environment: {"on": on}}},
+        }
+        raw = json.dumps(entry).encode()
+        headers = {"X-LD-Signature": hmac_hex(self._secret, raw)}
+        if self.webhook_url:
+            async with httpx.AsyncClient(trust_env=False) as client:
+                await client.post(self.webhook_url, content=raw, headers=headers)

@@ -1,0 +1,60 @@
+// Renders Block Kit messages and turns clicks into signed interactions (the stand-in signs them).
+const box = document.querySelector("#messages"), person = document.querySelector("#person");
+const form = document.querySelector("#form"), reason = document.querySelector("#reason");
+const EMOJI = { mag: "🔍", raised_hand: "✋", gear: "⚙️", hourglass_flowing_sand: "⏳", white_check_mark: "✅", no_entry_sign: "🚫", speech_balloon: "💬", rotating_light: "🚨", ghost: "👻", memo: "📝", checkered_flag: "🏁" };
+let shown = "";
+const el = (tag, cls, text) => { const e = document.createElement(tag); if (cls) e.className = cls; if (text !== undefined) e.textContent = text; return e; };
+const plain = (t) => t.replace(/:(\w+):/g, (all, name) => EMOJI[name] || all).replace(/&lt;/g, "<").replace(/&gt;/g, ">").replace(/&amp;/g, "&");
+function mrkdwn(target, text) {
+  for (const part of text.split(/(\*[^*\n]+\*|_[^_\n]+_|<https?:[^>|]+\|[^>]+>)/)) {
+    let m;
+    if (/^\*(?!\u200b).+\*$/.test(part)) target.append(el("b", "", plain(part.slice(1, -1))));
+    else if (/^_(?!\u200b).+_$/.test(part)) target.append(el("i", "", plain(part.slice(1, -1))));
+    else if ((m = part.match(/^<(https?:[^|]+)\|(.+)>$/))) { const a = el("a", "", plain(m[2])); a.href = m[1]; target.append(a); }
+    else target.append(plain(part));
+  }
+  return target;
+}
+async function click(action, option) {
+  let why = "";
+  if (["reject", "false_positive"].includes(action.action_id)) {
+    document.querySelector("#form-title").textContent = action.text.text;
+    form.showModal();
+    await new Promise((done) => form.addEventListener("close", done, { once: true }));
+    if (form.returnValue !== "send") return;
+    why = reason.value;
+  } else if (action.confirm && !confirm(action.confirm.text.text)) return;
+  await fetch("/_control/click", { method: "POST", body: JSON.stringify({ action_id: action.action_id, user: person.value, reason: why, option }) });
+  refresh();
+}
+function block(b) {
+  if (b.type === "header") return el("p", "head", plain(b.text.text));
+  if (b.type === "section") return mrkdwn(el("div", "section"), b.text.text);
+  if (b.type === "divider") return el("hr");
+  if (b.type === "image") { const i = el("img", "image"); i.src = b.image_url; i.alt = b.alt_text; i.onerror = () => i.remove(); return i; }
+  if (b.type === "context") { const c = el("div", "context"); b.elements.forEach((e) => mrkdwn(c, e.text)); return c; }
+  const row = el("div", "actions");
+  for (const a of b.elements || []) {
+    if (a.type === "overflow") {
+      const s = el("select"); s.setAttribute("aria-label", "More"); s.append(new Option("…", ""));
+      a.options.forEach((o) => s.append(new Option(o.text.text, o.value))); s.onchange = () => s.value && click(a, s.value); row.append(s);
+    } else { const x = el("button", a.style || "", plain(a.text.text)); x.onclick = () => click(a); row.append(x); }
+  }
+  return row;
+}
+async function refresh() {
+  const got = await (await fetch("/_messages")).json();
+  if (!person.length) Object.entries(got.people).forEach(([id, name]) => person.append(new Option(name, id)));
+  const text = JSON.stringify(got.messages);
+  if (text === shown || box.querySelector("select:focus")) return;
+  shown = text;
+  if (got.messages.length) box.replaceChildren();
+  for (const m of got.messages.filter((x) => !x.thread_ts)) {
+    const row = el("article", "message"); row.append(el("div", "avatar", "R"));
+    const body = el("div"); body.append(el("b", "", m.ephemeral ? "Recoup (only you see this)" : "Recoup"));
+    if (m.blocks.length) m.blocks.forEach((b) => body.append(block(b))); else body.append(el("p", m.ephemeral ? "ephemeral" : "", plain(m.text)));
+    for (const t of got.messages.filter((x) => x.thread_ts && x.thread_ts === m.ts)) body.append(el("div", "thread", plain(t.text)));
+    row.append(body); box.append(row);
+  }
+}
+setInterval(refresh, 1000); refresh();
