@@ -1,0 +1,139 @@
+"""Blocks of storefront events: how they are packed, checked and read."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import xxhash
+import zstandard
+from sqlalchemy import Connection, Row, select
+
+from recoup.domain.errors import LogDamaged
+from recoup.domain.series import EventBlock
+from store import tables as t
+from store.decoding import EventLine
+from store.dedup import Hashes
+from store.head import Head
+from store.moments import to_whole_ms
+
+_Stored = Row[*tuple[Any, ...]]
+MAX_BLOCK_EVENTS = 5_000
+BLOCKS_AT_ONCE = 1_000
+_COLUMNS = (
+    t.blocks.c.first_position,
+    t.blocks.c.count.label("size"),
+    t.blocks.c.received_at_ms,
+    t.blocks.c.checksum,
+    t.blocks.c.sealed_in,
+    t.blocks.c.id_hashes,
+    t.blocks.c.data,
+)
+
+
+def append_block(
+    head: Head, events: Sequence[EventLine], hashes: Hashes, received_at_ms: int
+) -> int:
+    """Append events as one block; return the position of the first."""
+    data = msgspec.json.Encoder().encode_lines(events)
+    packed = zstandard.ZstdCompressor(level=1).compress(data)
+    id_hashes = hashes.tobytes()
+    first = head.take(len(events))
+    head.connection.execute(
+        t.blocks.insert(),
+        {
+            "first_position": first,
+            "count": len(events),
+            "received_at_ms": received_at_ms,
+            "first_ms": to_whole_ms(min(event.time for event in events)),
+            "last_ms": to_whole_ms(max(event.time for event in events)),
+            "raw_bytes": len(data),
+            "checksum": checksum(first, id_hashes, packed),
+            "sealed_in": "",
+            "id_hashes": id_hashes,
+            "data": packed,
+        },
+    )
+    return first
+
+
+def checksum(first_position: int, id_hashes: bytes, packed: bytes) -> str:
+    """Return what a block's bytes must hash to."""
+    digest = xxhash.xxh3_128(b"%d " % first_position)
+    digest.update(id_hashes)
+    digest.update(packed)
+    return digest.hexdigest()
+
+
+def unpack(row: _Stored) -> EventBlock:
+    """Return a stored block. Raises LogDamaged when a bit of it has changed."""
+    packed = bytes(row.data)
+    if checksum(row.first_position, bytes(row.id_hashes), packed) != row.checksum:
+        raise _damaged(row)
+    try:
+        data = zstandard.ZstdDecompressor().decompress(packed)
+    except zstandard.ZstdError as error:
+        raise _damaged(row) from error
+    return EventBlock(row.first_position, row.size, row.received_at_ms, data)
+
+
+def _damaged(row: _Stored) -> LogDamaged:
+    last = row.first_position + row.size - 1
+    return LogDamaged(
+        f"the block at positions {row.first_position} to {last} does not verify; "
+        "`recoup log heal BACKUP` takes it from a backup"
+    )
+
+
+def read_block(connection: Connection, first_position: int) -> EventBlock:
+    """Return the block that starts at a position. Raises LogDamaged when it is not there."""
+    wanted = select(*_COLUMNS).where(t.blocks.c.first_position == first_position)
+    row = connection.execute(wanted).first()
+    if row is None:
+        raise LogDamaged(f"there is no block at position {first_position}")
+    return unpack(row)
+
+
+def read_blocks(
+    connection: Connection, after: int, until: int, max_events: int
+) -> tuple[list[EventBlock], int]:
+    """Return the blocks with events in ``after < position <= until``, at least one if there are.
+
+    With them comes the position up to which they are complete: ``until``, or less when there is
+    more than ``max_events``. A block that starts at or before ``after`` is returned from the
+    event behind it; a sealed one has left the log and is passed over.
+    """
+    c = t.blocks.c
+    sizes = connection.execute(
+        select(c.first_position, c.count.label("size"))
+        .where(c.first_position > after - MAX_BLOCK_EVENTS, c.first_position <= until)
+        .where(c.first_position + c.count > after + 1, c.sealed_in == "")
+        .order_by(c.first_position)
+        .limit(BLOCKS_AT_ONCE)
+    ).all()
+    wanted: list[int] = []
+    events = 0
+    for row in sizes:
+        if wanted and events + row.size > max_events:
+            until = row.first_position - 1
+            break
+        wanted.append(row.first_position)
+        events += row.size
+    else:
+        if len(sizes) == BLOCKS_AT_ONCE:
+            until = sizes[-1].first_position + sizes[-1].size - 1
+    if not wanted:
+        return [], until
+    rows = connection.execute(
+        select(*_COLUMNS)
+        .where(c.first_position.between(wanted[0], wanted[-1]), c.sealed_in == "")
+        .order_by(c.first_position)
+    )
+    return [_behind(unpack(row), after) for row in rows], until
+
+
+def _behind(block: EventBlock, after: int) -> EventBlock:
+    skipped = after - block.first_position + 1
+    if skipped <= 0:
+        return block
+    lines = block.data.split(b"\n", skipped)
+    return EventBlock(after + 1, block.count - skipped, block.received_at_ms, lines[-1])
