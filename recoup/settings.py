@@ -96,6 +96,18 @@ class ResponseSettings(_Part):
     )
 
 
+class PrivacySettings(_Part):
+    """What is kept of people beside ``user``, which is always replaced by a pseudonym."""
+
+    pseudonymised_props: tuple[str, ...] = Field(
+        default=(), description="props that identify a person and are replaced like `user`"
+    )
+    kept_props: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="by event type the props that are kept; a type not named keeps all",
+    )
+
+
 class ClockSettings(_Part):
     """For rehearsals only: a shop whose time runs ``pace`` times as fast as the machine's."""
 
@@ -166,6 +178,7 @@ class Settings(_FromEnvironment):
     temporal: TemporalSettings = TemporalSettings()
     detect: DetectSettings = DetectSettings()
     response: ResponseSettings = ResponseSettings()
+    privacy: PrivacySettings = PrivacySettings()
     clock: ClockSettings = ClockSettings()
     config_file: Path | None = Field(default=None, description="where these settings were read")
     sections: dict[str, dict[str, Any]] = Field(
