@@ -14,7 +14,7 @@ from activities.recording import Recorder
 from playbooks.choice import applicable, calls_for, names_for, risk_of
 from playbooks.expressions import render
 from playbooks.model import Playbook
-from recoup.domain.errors import InvalidInput, NotFound, VendorRefused
+from recoup.domain.errors import ConfigurationError, InvalidInput, NotFound, VendorRefused
 from recoup.domain.facts import ProposalMade
 from recoup.domain.hypotheses import Hypothesis
 from recoup.domain.ids import IdSource
@@ -76,7 +76,7 @@ class Proposing:
         for playbook in wanted or fitting:
             try:
                 calls, previews = await self._preview(request, playbook, names)
-            except (InvalidInput, VendorRefused) as error:
+            except (ConfigurationError, InvalidInput, VendorRefused) as error:
                 _log.warning("playbook.unusable", playbook=playbook.name, reason=str(error))
                 refusals.append(f"{playbook.name}: {error}")
                 continue

@@ -25,7 +25,7 @@ class DetectionConfig:
     currency: str = "EUR"
     shadow: bool = False
     drops: tuple[float, ...] = (0.1, 0.2, 0.35, 0.5, 0.75, 0.97)
-    rises: tuple[float, ...] = (1.5, 2.5, 5.0, 10.0, 25.0, 60.0)
+    rises: tuple[float, ...] = (2.0, 3.0, 5.0, 10.0, 25.0, 60.0)
     changing_dimensions: frozenset[str] = field(
         default_factory=lambda: frozenset({"release", "experiment"})
     )

@@ -42,6 +42,8 @@ KEPT_MS = 5 * HOUR_MS
 MIN_LEARNED = 150.0
 MIN_AGE_MS = DAY_MS // 2
 MIN_SHORTFALL = 4.0
+WATCHED_ONLY = ("latency:",)
+"""Measured and shown as evidence; their baseline has not earned them a voice of their own yet."""
 
 
 @dataclass
@@ -103,6 +105,12 @@ class DetectionEngine(Tables):
     def advance(self) -> EngineOutput:
         """Return what was found since the last call."""
         found, self._out = self._out, EngineOutput()
+        if found.ticks or found.facts:
+            found.evidence.extend(
+                self._record(incident, self.tick_start)
+                for incident in self.open.values()
+                if not incident.closed
+            )
         return found
 
     def snapshot(self) -> bytes:
@@ -302,6 +310,8 @@ class DetectionEngine(Tables):
     def _strongest(self, limit: float, now_ms: int) -> tuple[int, int, float] | None:
         best: tuple[int, int, float] | None = None
         for number, evidence in enumerate(self.evidence):
+            if self.metrics[number].startswith(WATCHED_ONLY):
+                continue
             high = np.flatnonzero(evidence.score.max(axis=1, initial=0.0) >= limit)
             for row in high.tolist():
                 statistic = float(evidence.statistic(np.array([row]))[0])
@@ -400,7 +410,6 @@ class DetectionEngine(Tables):
                 if incident.recovered_ms:
                     del self.open[incident.incident_id]
                 continue
-            self._out.evidence.append(self._record(incident, now_ms))
 
     def _recovery(self, incident: OpenIncident, now_ms: int) -> tuple[str, NewFact]:
         table = self.tables[incident.metric]

@@ -9,7 +9,7 @@ from detectors.trials import Floats, TrialTable
 BEFORE_MS = 2 * 3600 * 1000
 
 
-def cut(
+def cut(  # noqa: PLR0913 - everything that the evidence is made of
     incident: OpenIncident,
     tables: dict[str, TrialTable],
     all_dims: list[dict[str, str]],

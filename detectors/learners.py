@@ -25,16 +25,19 @@ EPOCH_WEEKDAY = 3
 
 
 def time_features(time_ms: int) -> dict[str, float]:
-    """Return two daily harmonics, apart for working days and weekends."""
+    """Return two daily harmonics and whether it is a weekend.
+
+    The harmonics are shared: a shop's second day is a weekend as often as not, and a curve of its
+    own for each sort of day would be a guess wherever that sort was not seen yet.
+    """
     weekday = (time_ms // DAY_MS + EPOCH_WEEKDAY) % 7
     angle = 2 * math.pi * (time_ms % DAY_MS) / DAY_MS
-    part = "weekend" if weekday >= WEEKEND_FROM else "workday"
     return {
-        f"{part}": 1.0,
-        f"{part}:sin1": math.sin(angle),
-        f"{part}:cos1": math.cos(angle),
-        f"{part}:sin2": math.sin(2 * angle),
-        f"{part}:cos2": math.cos(2 * angle),
+        "weekend": 1.0 if weekday >= WEEKEND_FROM else 0.0,
+        "sin1": math.sin(angle),
+        "cos1": math.cos(angle),
+        "sin2": math.sin(2 * angle),
+        "cos2": math.cos(2 * angle),
     }
 
 

@@ -46,7 +46,7 @@ class Opening:
     share_of_orders: float
 
     @classmethod
-    def find(
+    def find(  # noqa: PLR0913 - everything that is known at an alarm
         cls,
         *,
         metric: str,

@@ -28,6 +28,7 @@ class Desk:
         self._incident_id = incident_id
         self._book = book
         self._teller = teller
+        self._being_recorded = 0
 
     def check(self, decision: Decision) -> None:
         """Raise for a decision that is not worth a place in the history."""
@@ -48,13 +49,23 @@ class Desk:
             return earlier
         answer = self._judge(decision)
         self._book.answers[decision.decision_id] = answer
-        await workflow.execute_activity_method(
-            Closing.record_decision,
-            RecordDecisionInput(decision=decision, accepted=answer.accepted, answer=answer.text),
-            **RECORD,
-        )
+        self._being_recorded += 1
+        try:
+            await workflow.execute_activity_method(
+                Closing.record_decision,
+                RecordDecisionInput(
+                    decision=decision, accepted=answer.accepted, answer=answer.text
+                ),
+                **RECORD,
+            )
+        finally:
+            self._being_recorded -= 1
         self._teller.tell()
         return answer
+
+    async def settled(self) -> None:
+        """Wait until every decision is in the log; nothing is done before that."""
+        await workflow.wait_condition(lambda: not self._being_recorded)
 
     async def decide_by_rule(self) -> DecisionAnswer:
         """Say yes in the name of the rule that allows this playbook to run by itself."""

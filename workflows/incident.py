@@ -9,7 +9,6 @@ from datetime import timedelta
 from functools import partial
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
@@ -27,7 +26,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows.beliefs import Beliefs
     from workflows.desk import Desk
     from workflows.messages import (
-        SEARCH_ATTRIBUTES,
         Book,
         ChangeAppeared,
         CohortBack,
@@ -40,8 +38,12 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.policies import READ_VENDOR, RECORD
     from workflows.remediation import Remediation
+    from workflows.tagging import tag
     from workflows.teller import Teller
     from workflows.waiting import must_continue, sleep_unless
+
+BY_HAND = "notify_only"
+"""What is proposed when nothing else can be: people always get a message with live buttons."""
 
 
 @workflow.defn
@@ -76,7 +78,7 @@ class IncidentWorkflow:
             Phase.CLOSING: self._close,
         }
         while self.book.phase is not Phase.DONE:
-            self._tag()
+            tag(self.request, self.book)
             self.book.phase = await steps[self.book.phase]()
             self.teller.tell()
             await self._continue_if_long()
@@ -126,7 +128,10 @@ class IncidentWorkflow:
                 Proposing.propose, request, **READ_VENDOR
             )
         except ActivityError as error:
-            return self._give_up(f"no proposal could be made: {error.cause}")
+            if book.wanted_playbook == BY_HAND:
+                return self._give_up(f"no proposal could be made: {error.cause}")
+            book.wanted_playbook = BY_HAND
+            return Phase.PROPOSING
         book.plan = proposed.plan
         open_for = self._wall(proposed.proposal.approval.expires_after_s)
         book.gate = open_gate(proposed.proposal, workflow.now(), open_for)
@@ -159,6 +164,7 @@ class IncidentWorkflow:
     async def _after_gate(self) -> Phase:
         book = self.book
         assert book.gate is not None
+        await self.desk.settled()
         proposal, outcome = book.gate.proposal, book.gate.outcome
         if book.ending is not None:
             return self._way_out()
@@ -236,6 +242,7 @@ class IncidentWorkflow:
     async def _close(self) -> Phase:
         book = self.book
         assert book.ending is not None
+        await self.desk.settled()
         if book.gate is not None:
             book.gate = withdraw(book.gate)
         if book.ending is Resolution.FALSE_POSITIVE and not book.feedback_recorded:
@@ -285,7 +292,7 @@ class IncidentWorkflow:
             self.book.reconsider = True
         if signal.severity is not self.book.severity:
             self.book.severity = signal.severity
-            self._tag()
+            tag(self.request, self.book)
         self.teller.tell_soon()
 
     @workflow.signal
@@ -381,16 +388,6 @@ class IncidentWorkflow:
             return False
         self.book.last_position = position
         return True
-
-    def _tag(self) -> None:
-        if self.policy.tagged:
-            values = (self.book.phase, self.request.kind, self.book.severity or "")
-            workflow.upsert_search_attributes(
-                [
-                    SearchAttributeKey.for_keyword(name).value_set(str(value))
-                    for name, value in zip(SEARCH_ATTRIBUTES, values, strict=True)
-                ]
-            )
 
     async def _continue_if_long(self) -> None:
         if self.book.phase is Phase.DONE or not must_continue(self.policy):

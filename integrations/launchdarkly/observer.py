@@ -46,7 +46,7 @@ class FlagObserver:
         """Tell whether the flag comes to serve the value within the time."""
         try:
             async with asyncio.timeout(within_s):
-                while self.value(key) != value:
+                while self.value(key) != value:  # noqa: ASYNC110 - the SDK has no event to await
                     await asyncio.sleep(LOOK_EVERY_S)
         except TimeoutError:
             return False

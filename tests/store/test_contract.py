@@ -159,7 +159,9 @@ def test_both_agree_on_adversarial_values(field: str, value: str) -> None:
 
 def test_both_agree_on_bytes_that_are_no_utf8() -> None:
     for place in (b'"id":"e1"', b'"type":"t"'):
-        line = json.dumps(GOOD, separators=(",", ":")).encode().replace(place, place[:-1] + b'\xff"')
+        line = (
+            json.dumps(GOOD, separators=(",", ":")).encode().replace(place, place[:-1] + b'\xff"')
+        )
         assert fast(line) is None
         assert contract(line) is None
 

@@ -1,0 +1,193 @@
+"""``recoup demo``: break a shop, and watch it being found, asked about, repaired and proven."""
+
+import tempfile
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from recoup.cli._shared import AsJson, show_json
+
+if TYPE_CHECKING:
+    from recoup.demo.playing import Play
+
+TRUTH = {"browser": "Safari", "campaign": "ig_sale", "os": "iOS 16"}
+_WANTED = {
+    "approve": "recovered",
+    "ask": "recovered",
+    "reject": "rejected",
+    "false_positive": "false_positive",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(demo)
+
+
+def demo(
+    seed: Annotated[int, typer.Option(help="Another seed is another evening.")] = 1,
+    pace: Annotated[float, typer.Option(help="Shop seconds in a second of yours.")] = 20.0,
+    auto_approve: Annotated[bool, typer.Option(help="Press the button by itself.")] = False,
+    reject: Annotated[bool, typer.Option(help="Reject the proposal.")] = False,
+    false_positive: Annotated[bool, typer.Option(help="Call it a false positive.")] = False,
+    no_incident: Annotated[bool, typer.Option(help="A sale evening without a break.")] = False,
+    keep: Annotated[bool, typer.Option(help="Leave everything running until Ctrl-C.")] = False,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder to keep; default a temporary one.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Break a simulated shop behind a flag and watch Recoup find, ask, undo and prove.
+
+    Exit code 0 only if it ended as it should: verified, or as the option says.
+
+    Example: recoup demo --auto-approve --seed 7
+    """
+    from recoup.demo.playing import Plan, Play
+
+    endings = {
+        "approve": auto_approve,
+        "reject": reject,
+        "false_positive": false_positive,
+        "no_incident": no_incident,
+    }
+    ending = next((name for name, wanted in endings.items() if wanted), "ask")
+    folder = data or Path(tempfile.mkdtemp(prefix="recoup-demo-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    said = _quiet if as_json else _say
+    began = time.monotonic()
+    play = Play(Plan(seed=seed, pace=pace, ending=ending), folder.resolve(), said)
+    try:
+        with play.running():
+            result = _play(play, said)
+            result["wall_s"]["total"] = round(time.monotonic() - began, 1)
+            show_json(result) if as_json else _print(result)
+            if keep:
+                said("Everything is left running; press Ctrl-C to end it.")
+                while True:
+                    time.sleep(1)
+    except KeyboardInterrupt:
+        said("Stopped.")
+        raise typer.Exit(130) from None
+    if not result["as_wanted"]:
+        raise typer.Exit(1)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _quiet(_text: str) -> None:
+    return
+
+
+def _play(play: "Play", say: Any) -> dict[str, Any]:
+    from rich.progress import Progress
+
+    began = time.monotonic()
+    wall: dict[str, float] = {}
+    with Progress(transient=True, disable=say is _quiet) as bars:
+        bar = bars.add_task("A week of history", total=1.0)
+        events = play.load_history(lambda done: bars.update(bar, completed=done))
+        play.wait_for_detector(lambda lag: bars.update(bar, description=f"Learning, {lag} left"))
+    wall["history"] = round(time.monotonic() - began, 1)
+    say(f"{events:,} events of history learned in {wall['history']} s. The sale is on.")
+    say(f"  Slack page     {play.slack_url}\n  Recoup         {play.url}")
+    play.calm()
+    if play.plan.ending == "no_incident":
+        play.sleep(timedelta(minutes=12))
+        found = play.incidents()
+        return {
+            "ending": "no_incident",
+            "as_wanted": not found,
+            "incidents": len(found),
+            "seed": play.plan.seed,
+            "wall_s": wall,
+            "timeline": [],
+        }
+    broken_at = play.turn_widget_on()
+    say(f"{broken_at:%H:%M:%S} (shop time) somebody turns a payment widget on ...")
+    return _follow(play, broken_at, wall, say)
+
+
+def _follow(play: "Play", broken_at: datetime, wall: dict[str, float], say: Any) -> dict[str, Any]:
+    """Watch the incident until it is closed, pressing what is to be pressed."""
+    began = time.monotonic()
+    limit = play.plan.within_s if play.plan.ending != "ask" else 3600.0
+    pressed, told = False, 0
+    incident: dict[str, Any] = {}
+    while time.monotonic() - began < limit:
+        found = [i for i in play.incidents() if datetime.fromisoformat(i["opened_at"]) > broken_at]
+        incident = found[-1] if found else {}
+        if incident:
+            wall.setdefault("noticed", round(time.monotonic() - began, 1))
+            facts = play.facts(incident["id"])
+            for fact in facts[told:]:
+                name = fact["type"].replace(".", " ").replace("_", " ")
+                say(f"{fact['occurred_at'][11:19]} {name}")
+            told = len(facts)
+            if incident["status"] == "awaiting_approval" and not pressed:
+                pressed = _press(play, say)
+            if incident["status"] == "closed":
+                break
+        time.sleep(0.5)
+    wall["closed"] = round(time.monotonic() - began, 1)
+    return _result(play, incident, broken_at, wall)
+
+
+def _press(play: "Play", say: Any) -> bool:
+    ending = play.plan.ending
+    if ending == "ask":
+        say(f"Recoup asks: press a button at {play.slack_url}")
+        return True
+    time.sleep(1.0)
+    return play.click(ending, "said by the demo")
+
+
+def _result(
+    play: "Play", incident: dict[str, Any], broken_at: datetime, wall: dict[str, float]
+) -> dict[str, Any]:
+    from recoup.demo.playing import FLAG
+
+    ranked = (incident.get("attribution") or {}).get("hypotheses") or [{}]
+    first = str(ranked[0].get("change_id", ""))
+    opened = incident.get("opened_at")
+    detect = (datetime.fromisoformat(opened) - broken_at).total_seconds() / 60 if opened else None
+    closed = incident.get("closed_at")
+    resolve = (datetime.fromisoformat(closed) - broken_at).total_seconds() / 60 if closed else None
+    resolution = incident.get("resolution")
+    flag_right = play.flags.is_on(FLAG) == (resolution not in ("recovered",))
+    return {
+        "seed": play.plan.seed,
+        "ending": play.plan.ending,
+        "as_wanted": resolution == _WANTED[play.plan.ending] and flag_right,
+        "resolution": resolution,
+        "drop": round(play.shop.fault.drop, 3),
+        "metric": incident.get("metric"),
+        "cohort": incident.get("cohort"),
+        "right_cohort": incident.get("cohort") == TRUTH,
+        "first_cause": first,
+        "first_probability": ranked[0].get("probability"),
+        "right_change": first.startswith("launchdarkly:"),
+        "minutes_to_detect": detect and round(detect, 1),
+        "minutes_to_close": resolve and round(resolve, 1),
+        "lost": (incident.get("impact") or {}).get("lost_so_far"),
+        "recovered_per_hour": incident.get("recovered_per_hour"),
+        "check": incident.get("check"),
+        "wall_s": wall,
+        "timeline": [],
+    }
+
+
+def _print(result: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="How it went", title_justify="left", show_header=False)
+    rows = {name: value for name, value in result.items() if name not in ("timeline", "check")}
+    for name, value in rows.items():
+        table.add_row(name.replace("_", " "), str(value))
+    Console().print(table)
