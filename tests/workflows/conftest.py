@@ -64,7 +64,9 @@ class Response:
             assert asyncio.get_running_loop().time() < end, self.world.log.names()
             await asyncio.sleep(0.02)
 
-    async def asked(self, version: int = 1, skip_s: float = 0) -> Proposal:
+    async def asked(
+        self, version: int = 1, skip_s: float = 0, wait_for_gate: bool = True
+    ) -> Proposal:
         """Return the ``version``-th proposal once it was made."""
 
         def made() -> bool:
@@ -74,7 +76,15 @@ class Response:
         await self.until(made, skip_s=skip_s)
         proposal = self.world.log.incident().proposal
         assert proposal is not None
+        if wait_for_gate:
+            await self._gate_of(proposal)
         return proposal
+
+    async def _gate_of(self, proposal: Proposal) -> None:
+        state = await self.handle.query(IncidentWorkflow.state)
+        if state.proposal_id != proposal.proposal_id:
+            await asyncio.sleep(0.01)
+            await self._gate_of(proposal)
 
     async def say(
         self,

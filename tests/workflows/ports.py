@@ -7,6 +7,7 @@ test only in the way it can in life.
 """
 
 import itertools
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -47,6 +48,8 @@ class MemoryLog:
     def __init__(self, clock: FixedClock) -> None:
         self.clock = clock
         self.entries: list[Recorded] = []
+        self.linger: dict[str, float] = {}
+        """How long an append of these facts takes to return after it is visible."""
 
     def append(
         self, stream: str, facts: Sequence[NewFact], expected_version: int | None = None
@@ -68,6 +71,7 @@ class MemoryLog:
                 )
                 self.entries.append(found)
             stored.append(found)
+        time.sleep(max(self.linger.get(new.fact.type_name, 0) for new in facts))
         return stored
 
     def read_stream(self, stream: str) -> list[Recorded]:

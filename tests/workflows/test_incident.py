@@ -4,7 +4,7 @@ from typing import Any
 
 from temporalio.testing import WorkflowEnvironment
 
-from recoup.domain.errors import VendorRefused
+from recoup.domain.errors import TransientVendorError, VendorRefused
 from recoup.domain.facts import (
     ActionApplied,
     ActionFailed,
@@ -24,7 +24,8 @@ from recoup.domain.incident import Status
 from recoup.domain.proposals import Person, Verdict
 from recoup.domain.verification import RecoveryVerdict
 from tests.workflows.ports import INCIDENT, START, World
-from workflows.messages import CohortBack, FeedbackNoted
+from workflows.incident import IncidentWorkflow
+from workflows.messages import CohortBack, FeedbackNoted, Phase
 
 
 async def test_an_approved_rollback_is_carried_out_once_and_proven(
@@ -262,6 +263,29 @@ async def test_an_automatic_playbook_asks_nobody(
     assert outcome.resolution is Resolution.RECOVERED
     (taken,) = world.log.facts(DecisionTaken)
     assert taken.decision.by.id == "recoup:automatic"
+
+
+async def test_a_decision_that_is_ahead_of_the_workflow_is_not_lost(
+    temporal: WorkflowEnvironment, world: World, respond: Any
+) -> None:
+    world.log.linger["proposal.made"] = 0.5
+    async with respond(temporal, world) as response:
+        proposal = await response.asked(wait_for_gate=False)
+        assert (await response.handle.query(IncidentWorkflow.state)).phase is Phase.PROPOSING
+        assert (await response.say(Verdict.APPROVE, proposal)).accepted
+        outcome = await response.end()
+    assert outcome.resolution is Resolution.RECOVERED
+
+
+async def test_without_an_integration_people_still_get_a_message_with_live_buttons(
+    temporal: WorkflowEnvironment, world: World, respond: Any
+) -> None:
+    world.flags.read_faults = [TransientVendorError("away")] * 30
+    async with respond(temporal, world) as response:
+        proposal = await response.asked(skip_s=20)
+        assert proposal.playbook == "notify_only"
+        await response.say(Verdict.APPROVE, proposal)
+        assert (await response.end()).resolution is Resolution.RECOVERED
 
 
 async def test_the_same_click_twice_is_one_decision(

@@ -1,7 +1,7 @@
 """A real worker and dispatcher in a process of their own, to be killed; vendors are files.
 
-Usage: worker_process.py FOLDER ADDRESS [DIE_AT]. ``DIE_AT`` is ``before:NAME`` or ``after:NAME``: the process
-kills itself the first time that activity is about to run, or has run but not yet reported.
+Usage: worker_process.py FOLDER ADDRESS [DIE_AT]. ``DIE_AT`` is ``before:NAME`` or ``after:NAME``:
+the process kills itself the first time that activity is about to run, or has run but not reported.
 """
 
 # ruff: noqa: ARG002 - a stand-in has the whole signature of its port
