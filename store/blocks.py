@@ -1,12 +1,11 @@
 """Blocks of storefront events: how they are packed, checked and read."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import xxhash
 import zstandard
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 
 from recoup.domain.errors import LogDamaged
 from recoup.domain.series import EventBlock
@@ -15,11 +14,12 @@ from store.decoding import EventLine
 from store.dedup import Hashes
 from store.head import Head
 from store.moments import to_whole_ms
+from store.tables import StoredRow
 
-_Stored = Row[*tuple[Any, ...]]
+SEALED = t.blocks.c.sealed_in != ""
 MAX_BLOCK_EVENTS = 5_000
 BLOCKS_AT_ONCE = 1_000
-_COLUMNS = (
+COLUMNS = (
     t.blocks.c.first_position,
     t.blocks.c.count.label("size"),
     t.blocks.c.received_at_ms,
@@ -64,7 +64,7 @@ def checksum(first_position: int, id_hashes: bytes, packed: bytes) -> str:
     return digest.hexdigest()
 
 
-def unpack(row: _Stored) -> EventBlock:
+def unpack(row: StoredRow) -> EventBlock:
     """Return a stored block. Raises LogDamaged when a bit of it has changed."""
     packed = bytes(row.data)
     if checksum(row.first_position, bytes(row.id_hashes), packed) != row.checksum:
@@ -76,7 +76,7 @@ def unpack(row: _Stored) -> EventBlock:
     return EventBlock(row.first_position, row.size, row.received_at_ms, data)
 
 
-def _damaged(row: _Stored) -> LogDamaged:
+def _damaged(row: StoredRow) -> LogDamaged:
     last = row.first_position + row.size - 1
     return LogDamaged(
         f"the block at positions {row.first_position} to {last} does not verify; "
@@ -86,11 +86,21 @@ def _damaged(row: _Stored) -> LogDamaged:
 
 def read_block(connection: Connection, first_position: int) -> EventBlock:
     """Return the block that starts at a position. Raises LogDamaged when it is not there."""
-    wanted = select(*_COLUMNS).where(t.blocks.c.first_position == first_position)
+    wanted = select(*COLUMNS).where(t.blocks.c.first_position == first_position)
     row = connection.execute(wanted).first()
     if row is None:
         raise LogDamaged(f"there is no block at position {first_position}")
     return unpack(row)
+
+
+def all_blocks(connection: Connection) -> Iterator[EventBlock]:
+    """Return every block that is in the database, in order, one at a time."""
+    until = connection.execute(select(t.head.c.position)).scalar_one()
+    after = 0
+    while after < until:
+        found, after_this = read_blocks(connection, after, until, MAX_BLOCK_EVENTS)
+        yield from found
+        after = max(after_this, after + 1)
 
 
 def read_blocks(
@@ -106,7 +116,7 @@ def read_blocks(
     sizes = connection.execute(
         select(c.first_position, c.count.label("size"))
         .where(c.first_position > after - MAX_BLOCK_EVENTS, c.first_position <= until)
-        .where(c.first_position + c.count > after + 1, c.sealed_in == "")
+        .where(c.first_position + c.count > after + 1, ~SEALED)
         .order_by(c.first_position)
         .limit(BLOCKS_AT_ONCE)
     ).all()
@@ -124,8 +134,8 @@ def read_blocks(
     if not wanted:
         return [], until
     rows = connection.execute(
-        select(*_COLUMNS)
-        .where(c.first_position.between(wanted[0], wanted[-1]), c.sealed_in == "")
+        select(*COLUMNS)
+        .where(c.first_position.between(wanted[0], wanted[-1]), ~SEALED)
         .order_by(c.first_position)
     )
     return [_behind(unpack(row), after) for row in rows], until

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, func, select
 
 from recoup.domain.errors import LogDamaged, VersionConflict
 from recoup.domain.facts import NewFact, Recorded
@@ -14,6 +14,7 @@ from recoup.domain.upcasts import read_fact
 from store import tables as t
 from store.head import Head
 from store.projections import project
+from store.tables import StoredRow
 
 _CHAINED = (
     "position",
@@ -107,7 +108,7 @@ def _version(connection: Connection, stream: str) -> int:
     return connection.execute(wanted).scalar() or 0
 
 
-def recorded(row: Row[Any]) -> Recorded:
+def recorded(row: StoredRow) -> Recorded:
     """Return a stored fact with its envelope, brought up to the present shape."""
     try:
         payload = json.loads(row.payload)

@@ -5,7 +5,7 @@ processes appended, replaces people by pseudonyms, sorts out repeats and appends
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -23,6 +23,7 @@ from store.decoding import Decoded, EventDecoder, EventLine
 from store.dedup import Hashes, HashIndex, hash_ids
 from store.head import Head, appending
 from store.pseudonyms import Privacy, Pseudonyms
+from store.sealing import lines_of_sealed
 
 EARLY_LIMIT = timedelta(minutes=10)
 """An event further ahead of this clock is refused: its time cannot be right."""
@@ -210,7 +211,7 @@ class Ingestor:
             if lines is None:
                 if len(self._stored) >= _CACHED_BLOCKS:
                     self._stored.clear()
-                lines = self._stored[first] = _by_id(read_block(connection, first))
+                lines = self._stored[first] = _by_id(connection, first)
             if event_id in lines:
                 return lines[event_id]
         return None
@@ -255,13 +256,29 @@ def _ends(batches: list[_Batch], start: int) -> list[int]:
     return ends
 
 
-def _by_id(block: EventBlock) -> dict[str, bytes]:
-    lines = block.data.splitlines()
-    return {msgspec.json.decode(line, type=_OnlyId).id: line for line in lines}
+def _by_id(connection: Connection, first_position: int) -> dict[str, bytes]:
+    """Return the stored lines of a block by id, wherever retention has put it."""
+    wanted = select(t.blocks.c.sealed_in, t.blocks.c.count.label("size")).where(
+        t.blocks.c.first_position == first_position
+    )
+    place = connection.execute(wanted).first()
+    if place is not None and place.sealed_in:
+        lines = lines_of_sealed(place.sealed_in, first_position, place.size)
+    else:
+        lines = read_block(connection, first_position).data.splitlines()
+    return {_decode_id(line).id: line for line in lines}
 
 
 class _OnlyId(msgspec.Struct):
     id: str
+
+
+_decode_id = msgspec.json.Decoder(_OnlyId).decode
+
+
+def ids_of(block: EventBlock) -> Iterator[str]:
+    """Return the ids of a block's events, in order."""
+    return (_decode_id(line).id for line in block.data.splitlines())
 
 
 def _is_alive(connection: Connection, pseudonym: str) -> bool:

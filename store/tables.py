@@ -4,13 +4,24 @@ Row-shaped things are SQLModel classes; what is written in bulk or as bytes is a
 hang on one metadata, which the migrations build up and a test compares.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    Row,
+    String,
+    Table,
+    Text,
+)
 from sqlalchemy import UniqueConstraint as Unique
 from sqlmodel import Field, SQLModel
 
 metadata = SQLModel.metadata
+StoredRow = Row[*tuple[Any, ...]]
 
 head = Table(
     "head",

@@ -30,9 +30,9 @@ def settings_of(config: Path | None, data: Path | None, **more: Any) -> Settings
 @contextmanager
 def opened(settings: Settings) -> Iterator["Store"]:
     """Open the store of these settings for the length of a command."""
-    from store.opening import open_store
+    from store.opening import open_from
 
-    store = open_store(settings.store_url, settings.clock.clock())
+    store = open_from(settings)
     try:
         yield store
     finally:

@@ -303,6 +303,15 @@ class FreezeSet(Fact):
     reason: str = ""
 
 
+class SubjectErased(Fact):
+    """A person was forgotten: their key is gone, their pseudonym means nobody any more."""
+
+    type_name = "privacy.subject_erased"
+    receipt_id: str
+    pseudonym: str
+    by: str
+
+
 FACT_CLASSES: tuple[type[Fact], ...] = (
     ChangeRecorded,
     TimePassed,
@@ -327,6 +336,7 @@ FACT_CLASSES: tuple[type[Fact], ...] = (
     FeedbackGiven,
     ReportWritten,
     FreezeSet,
+    SubjectErased,
 )
 
 FACT_TYPES: dict[str, type[Fact]] = {cls.type_name: cls for cls in FACT_CLASSES}
