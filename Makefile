@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 RUN    := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-detection chaos lock clean
+.PHONY: help demo test check bench lock clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -40,12 +40,6 @@ check: $(DEV) ## format, lint, types, import contracts
 
 bench: $(DEV) ## what the full path costs, as ratios measured side by side; one JSON line a figure
 	@$(BIN)/python tests/benchmarks/bench.py $(ARGS)
-
-bench-detection: $(DEV) ## detection and attribution on shops of the test world: recall, delay, false alarms
-	@$(BIN)/python -m recoup.demo.world $(ARGS)
-
-chaos: $(DEV) ## the long fault-injection suite
-	$(BIN)/python -m pytest -m chaos --timeout 3600 $(ARGS)
 
 lock: $(DEV) ## resolve the ranges of pyproject.toml into the two hashed locks
 	$(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --strip-extras -o requirements.lock pyproject.toml

@@ -1,10 +1,11 @@
 """Cohorts by number: everyone, single values and pairs, and which of them each leaf belongs to."""
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
 
-from detectors.trials import Ints
+from detectors.trials import Bools, Floats, Ints
 from recoup.domain.cohort import Cohort
 
 EVERYONE_ID = 0
@@ -41,3 +42,27 @@ class CohortIndex:
             self.cohorts.append(Cohort(dict(key)))
             self.first_seen_ms.append(now_ms)
         return number
+
+    def sums(
+        self, leaf: Ints, values: Floats, dims: Sequence[dict[str, str]], now_ms: int
+    ) -> tuple[Ints, Floats]:
+        """Sum rows of values (n x E) over the cohorts of their leaves; each cohort once."""
+        leaves, place = np.unique(leaf, return_inverse=True)
+        totals = np.zeros((len(leaves), values.shape[1]))
+        np.add.at(totals, place, values)
+        groups = [self.of(int(i), dims[int(i)], now_ms) for i in leaves]
+        sizes = np.array([len(group) for group in groups])
+        cohorts, where = np.unique(np.concatenate(groups), return_inverse=True)
+        sums = np.zeros((len(cohorts), values.shape[1]))
+        np.add.at(sums, where, np.repeat(totals, sizes, axis=0))
+        return cohorts, sums
+
+    def touching(self, cohort: Cohort) -> Bools:
+        """Return which cohorts can share people with one: no dimension has two values."""
+        return np.array(
+            [
+                all(cohort.root.get(name, value) == value for name, value in other.root.items())
+                for other in self.cohorts
+            ],
+            dtype=bool,
+        )

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from detectors.charting import chart_rows
 from detectors.cohorts import EVERYONE_ID, CohortIndex
 from detectors.columns import Event, Leaves, decode
 from detectors.configuration import DAY_MS, HOUR_MS, DetectionConfig
 from detectors.evidence import to_bytes
 from detectors.evidence_making import cut
+from detectors.grouping import related
 from detectors.incidents import OpenIncident
 from detectors.learners import CountLearner, OutcomeLearner, SlownessLearner
 from detectors.reporting import Opening, alarm_facts, opening_facts, recovery_fact, update_fact
@@ -33,7 +35,6 @@ from recoup.domain.facts import (
 )
 from recoup.domain.ports import EvidenceRecord
 from recoup.domain.series import EventBlock, TickRow
-from recoup.domain.storefront import ORDER_COMPLETED
 
 __all__ = ["DetectionConfig", "DetectionEngine", "EngineOutput"]
 
@@ -71,7 +72,7 @@ class DetectionEngine(Tables):
         self.learners: dict[str, OutcomeLearner] = {}
         self.slowness: dict[str, SlownessLearner] = {}
         self.counts: dict[str, CountLearner] = {}
-        self.evidence = [Evidence(len(config.drops)) for _ in range(0)]
+        self.evidence: list[Evidence] = []
         self.open: dict[str, OpenIncident] = {}
         self.order_value = 0.0
         self.totals: dict[str, float] = {}
@@ -171,7 +172,7 @@ class DetectionEngine(Tables):
             self._hourly(now_ms)
         self._raise_alarms(now_ms)
         self._follow_incidents(now_ms)
-        self._chart(now_ms)
+        self._out.ticks.extend(chart_rows(self.tables, now_ms, self.config.tick_ms))
 
     def _sessionise(self, now_ms: int) -> None:
         due = sorted(event for event in self._buffer if event.time_ms < now_ms)
@@ -216,7 +217,7 @@ class DetectionEngine(Tables):
         if len(step.leaf) == 0:
             return
         values = np.hstack([step.gain, step.slope])
-        rows, sums = self._by_cohort(step.leaf, values, now_ms)
+        rows, sums = self.index.sums(step.leaf, values, self.leaves.dims, now_ms)
         evidence = self.evidence[number]
         evidence.grow(len(self.index))
         effects = step.gain.shape[1]
@@ -240,21 +241,6 @@ class DetectionEngine(Tables):
                     incident.recovered_ms = self.tick_start + self.config.tick_ms
         return Increments(step.leaf[keep], step.gain[keep], step.slope[keep])
 
-    def _by_cohort(
-        self, leaf: np.ndarray, values: np.ndarray, now_ms: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Sum rows of values over the cohorts that their leaves belong to."""
-        leaves, place = np.unique(leaf, return_inverse=True)
-        totals = np.zeros((len(leaves), values.shape[1]))
-        np.add.at(totals, place, values)
-        groups = [self.index.of(int(i), self.leaves.dims[int(i)], now_ms) for i in leaves]
-        sizes = np.array([len(group) for group in groups])
-        cohorts = np.concatenate(groups)
-        rows, where = np.unique(cohorts, return_inverse=True)
-        sums = np.zeros((len(rows), values.shape[1]))
-        np.add.at(sums, where, np.repeat(totals, sizes, axis=0))
-        return rows, sums
-
     def _learn(self, number: int, matured: Matured) -> None:
         if len(matured.leaf) == 0:
             return
@@ -265,7 +251,7 @@ class DetectionEngine(Tables):
         self.learners[name].learn(matured, self.leaves.dims)
         p = matured.predicted
         values = np.stack([np.ones(len(p)), matured.success.astype(float), p, p * (1 - p)], axis=1)
-        rows, sums = self._by_cohort(matured.leaf, values, self.tick_start)
+        rows, sums = self.index.sums(matured.leaf, values, self.leaves.dims, self.tick_start)
         evidence = self.evidence[number]
         evidence.grow(len(self.index))
         evidence.calibrate(rows, *sums.T)
@@ -296,16 +282,13 @@ class DetectionEngine(Tables):
     def _raise_alarms(self, now_ms: int) -> None:
         if now_ms - self.first_ms < self.config.warm_up_ms:
             return
-        limit = self._threshold()
+        rows = sum(int((each.learned >= MIN_LEARNED).sum()) for each in self.evidence)
+        limit = threshold(rows, self.config.tick_ms, self.config.false_alarms_per_month)
         for _ in range(4):
             found = self._strongest(limit, now_ms)
             if found is None:
                 return
             self._alarm(*found, limit, now_ms)
-
-    def _threshold(self) -> float:
-        rows = sum(int((e.learned >= MIN_LEARNED).sum()) for e in self.evidence)
-        return threshold(rows, self.config.tick_ms, self.config.false_alarms_per_month)
 
     def _strongest(self, limit: float, now_ms: int) -> tuple[int, int, float] | None:
         best: tuple[int, int, float] | None = None
@@ -343,37 +326,15 @@ class DetectionEngine(Tables):
             order_value=self.order_value,
             currency=self.config.currency,
         )
-        joined = self._related(opening, now_ms)
+        joined = related(self.open.values(), opening, now_ms, self.config.horizon_ms)
         if joined is not None:
             alarm = alarm_facts(joined.incident_id, opening, statistic, limit, now_ms)
             self._out.facts.append(alarm)
-            self._widen(joined, opening, now_ms)
+            if joined.widen(opening.cohort, opening.metric):
+                self._out.facts.append(update_fact(joined, opening, now_ms))
         elif opening.harm >= MIN_SHORTFALL:
             self._open(opening, effect, statistic, limit, now_ms)
         self._silence(opening.cohort, row)
-
-    def _related(self, opening: Opening, now_ms: int) -> OpenIncident | None:
-        """Return the open incident that this alarm belongs to: same time, people in common."""
-        for incident in self.open.values():
-            together = abs(opening.onset_ms - incident.onset_ms) <= 20 * 60_000
-            after = (
-                incident.recovered_ms and now_ms - incident.recovered_ms < self.config.horizon_ms
-            )
-            if not (together or after):
-                continue
-            mine, theirs = opening.cohort.root, incident.cohort.root
-            disjoint = any(name in theirs and theirs[name] != v for name, v in mine.items())
-            shared = not mine or not theirs or set(mine.items()) & set(theirs.items())
-            if shared and (not disjoint or after):
-                return incident
-        return None
-
-    def _widen(self, incident: OpenIncident, opening: Opening, now_ms: int) -> None:
-        common = dict(incident.cohort.root.items() & opening.cohort.root.items())
-        if opening.metric != incident.metric or incident.recovered_ms:
-            return
-        incident.cohort = Cohort(common)
-        self._out.facts.append(update_fact(incident, opening, now_ms))
 
     def _open(
         self, opening: Opening, effect: int, statistic: float, limit: float, now_ms: int
@@ -386,13 +347,7 @@ class DetectionEngine(Tables):
 
     def _silence(self, cohort: Cohort, row: int) -> None:
         """Start the test anew wherever the incident's people are: the incident explains it."""
-        touched = np.array(
-            [
-                all(cohort.root.get(name, value) == value for name, value in other.root.items())
-                for other in self.index.cohorts
-            ],
-            dtype=bool,
-        )
+        touched = self.index.touching(cohort)
         touched[row] = True
         for evidence in self.evidence:
             evidence.grow(len(touched))
@@ -405,15 +360,11 @@ class DetectionEngine(Tables):
     def _follow_incidents(self, now_ms: int) -> None:
         for incident in list(self.open.values()):
             if incident.recovered_ms == now_ms:
-                self._out.facts.append(self._recovery(incident, now_ms))
-            if incident.closed:
-                if incident.recovered_ms:
-                    del self.open[incident.incident_id]
-                continue
-
-    def _recovery(self, incident: OpenIncident, now_ms: int) -> tuple[str, NewFact]:
-        table = self.tables[incident.metric]
-        return recovery_fact(incident, table, self.leaves.dims, now_ms)
+                table = self.tables[incident.metric]
+                fact = recovery_fact(incident, table, self.leaves.dims, now_ms)
+                self._out.facts.append(fact)
+            if incident.closed and incident.recovered_ms:
+                del self.open[incident.incident_id]
 
     def _record(self, incident: OpenIncident, now_ms: int) -> EvidenceRecord:
         made = cut(
@@ -427,9 +378,8 @@ class DetectionEngine(Tables):
             self.order_value,
             Opening.order_rate(incident.metric, self.totals),
         )
-        return EvidenceRecord(
-            incident_id=incident.incident_id, until=from_ms(now_ms), payload=to_bytes(made)
-        )
+        until = from_ms(now_ms)
+        return EvidenceRecord(incident_id=incident.incident_id, until=until, payload=to_bytes(made))
 
     def _accept(self, incident_id: str) -> None:
         """A false positive: the withheld trials teach the learners, at the cohort's own level."""
@@ -449,33 +399,3 @@ class DetectionEngine(Tables):
         incident.withheld.clear()
         if fact.resolution in (Resolution.RECOVERED, Resolution.RECOVERED_ON_ITS_OWN):
             incident.recovered_ms = incident.recovered_ms or to_ms(fact.closed_at)
-
-    def _chart(self, now_ms: int) -> None:
-        """Leave rows for the charts: the tick that has just matured, and one that is under way."""
-        tick = self.config.tick_ms
-        for name in self.metrics:
-            table = self.tables[name]
-            for start in {now_ms - tick * 3, (now_ms - table.horizon_ms) // tick * tick - tick}:
-                low, high = np.searchsorted(table.exposed_ms, [start, start + tick])
-                if high <= low:
-                    continue
-                part = slice(int(low), int(high))
-                share = table.lags.share_by((now_ms - table.exposed_ms[part]).astype(np.float64))
-                p = table.predicted[part] * share
-                observed = float((table.success_ms[part] >= 0).sum())
-                self._out.ticks.append(
-                    TickRow(
-                        start,
-                        name,
-                        "everyone",
-                        float(share.sum()),
-                        observed,
-                        float(p.sum()),
-                        float((p * (1 - p)).sum()),
-                    )
-                )
-
-
-def order_metric(steps: list[str]) -> str:
-    """Return the name of the joined step to the order."""
-    return next((name for name in reversed(steps) if name.endswith(ORDER_COMPLETED)), steps[-1])

@@ -4,7 +4,7 @@ import numpy as np
 
 from detectors.evidence import IncidentEvidence, Signal
 from detectors.incidents import OpenIncident
-from detectors.trials import Floats, TrialTable
+from detectors.trials import Floats, Ints, TrialTable
 
 BEFORE_MS = 2 * 3600 * 1000
 
@@ -28,17 +28,7 @@ def cut(  # noqa: PLR0913 - everything that the evidence is made of
     rows = np.concatenate(parts) if parts else np.zeros((0, 7))
     used, place = np.unique(rows[:, 1].astype(np.int64), return_inverse=True)
     number_of = {int(leaf): number for number, leaf in enumerate(used)}
-    dimensions = sorted({name for leaf in used for name in all_dims[leaf]})
-    values: list[list[str]] = [[""] for _ in dimensions]
-    codes: list[dict[str, int]] = [{"": 0} for _ in dimensions]
-    leaves = np.zeros((len(used), len(dimensions)), dtype=np.int64)
-    for i, leaf in enumerate(used):
-        for d, name in enumerate(dimensions):
-            value = all_dims[leaf].get(name, "")
-            if value not in codes[d]:
-                codes[d][value] = len(values[d])
-                values[d].append(value)
-            leaves[i, d] = codes[d][value]
+    dimensions, values, leaves = _coded([all_dims[leaf] for leaf in used])
     count = len(used)
     return IncidentEvidence(
         incident_id=incident.incident_id,
@@ -50,8 +40,8 @@ def cut(  # noqa: PLR0913 - everything that the evidence is made of
         until_ms=now_ms,
         tick_size_ms=tick_ms,
         currency=currency,
-        dimensions=tuple(dimensions),
-        values=tuple(tuple(codes_of) for codes_of in values),
+        dimensions=dimensions,
+        values=values,
         leaves=leaves,
         metrics=tuple(tables),
         tick_ms=rows[:, 0].astype(np.int64),
@@ -65,6 +55,24 @@ def cut(  # noqa: PLR0913 - everything that the evidence is made of
         order_rate=np.full(count, order_rate),
         signals=_signals(signals, number_of, since, tick_ms),
     )
+
+
+def _coded(
+    dims: list[dict[str, str]],
+) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...], Ints]:
+    """Return dimension names, their values by code, and the codes of each leaf."""
+    dimensions = tuple(sorted({name for leaf in dims for name in leaf}))
+    values: list[list[str]] = [[""] for _ in dimensions]
+    codes: list[dict[str, int]] = [{"": 0} for _ in dimensions]
+    leaves = np.zeros((len(dims), len(dimensions)), dtype=np.int64)
+    for i, leaf in enumerate(dims):
+        for d, name in enumerate(dimensions):
+            value = leaf.get(name, "")
+            if value not in codes[d]:
+                codes[d][value] = len(values[d])
+                values[d].append(value)
+            leaves[i, d] = codes[d][value]
+    return dimensions, tuple(tuple(known) for known in values), leaves
 
 
 def _rows(number: int, table: TrialTable, since: int, now_ms: int, tick_ms: int) -> Floats:

@@ -38,3 +38,10 @@ class OpenIncident:
         """Take in one tick's evidence for the illness; tell when the cohort is back."""
         self.recovery = max(0.0, self.recovery - gain)
         return self.recovery >= RECOVERY_EVIDENCE
+
+    def widen(self, cohort: Cohort, metric: str) -> bool:
+        """Take in a cohort that is hit too under the same metric; tell whether anything changed."""
+        if metric != self.metric or self.recovered_ms:
+            return False
+        self.cohort = Cohort(dict(self.cohort.root.items() & cohort.root.items()))
+        return True

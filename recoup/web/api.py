@@ -45,7 +45,8 @@ class DecisionRequest(Frozen):
 def add_api(web: FastAPI, app: App, desk: DecisionDesk, guard: Guard, metrics: Metrics) -> None:
     """Add the routes."""
     _add_changes(web, app, guard, metrics)
-    _add_incidents(web, app, desk, guard)
+    _add_incidents(web, app, guard)
+    _add_words(web, app, desk, guard)
     _add_health(web, app, metrics)
 
 
@@ -88,13 +89,14 @@ def _add_changes(web: FastAPI, app: App, guard: Guard, metrics: Metrics) -> None
         return {"changes": [change.id for change in changes]}
 
 
-def _add_incidents(web: FastAPI, app: App, desk: DecisionDesk, guard: Guard) -> None:
-    def get(incident_id: str) -> Incident:
-        incident = app.store.incidents.get(incident_id)
-        if incident is None:
-            raise NotFound(f"no incident {incident_id!r}")
-        return incident
+def _get(app: App, incident_id: str) -> Incident:
+    incident = app.store.incidents.get(incident_id)
+    if incident is None:
+        raise NotFound(f"no incident {incident_id!r}")
+    return incident
 
+
+def _add_incidents(web: FastAPI, app: App, guard: Guard) -> None:
     @web.get("/v1/incidents")
     def list_incidents(
         request: Request,
@@ -109,7 +111,7 @@ def _add_incidents(web: FastAPI, app: App, desk: DecisionDesk, guard: Guard) -> 
     def show_incident(request: Request, incident_id: str) -> dict[str, Any]:
         """Return an incident and its facts."""
         guard.check_api(request)
-        incident = get(incident_id)
+        incident = _get(app, incident_id)
         facts = [
             {
                 "type": e.fact.type_name,
@@ -122,13 +124,15 @@ def _add_incidents(web: FastAPI, app: App, desk: DecisionDesk, guard: Guard) -> 
         ]
         return {"incident": incident, "facts": facts}
 
+
+def _add_words(web: FastAPI, app: App, desk: DecisionDesk, guard: Guard) -> None:
     @web.post("/v1/incidents/{incident_id}/feedback", status_code=202)
     async def give_feedback(
         request: Request, incident_id: str, feedback: Annotated[Feedback, Body()]
     ) -> DecisionAnswer:
         """Say what an incident was; a false positive retrains the learners."""
         guard.check_api(request)
-        incident = await asyncio.to_thread(get, incident_id)
+        incident = await asyncio.to_thread(_get, app, incident_id)
         person = Person(id=f"api:{feedback.by}", name=feedback.by, roles=OPERATOR_ROLES)
         if feedback.label == "false_positive" and incident.status is not Status.CLOSED:
             decision = _decision(app, incident_id, Verdict.FALSE_POSITIVE, person, feedback.reason)
@@ -152,7 +156,7 @@ def _add_incidents(web: FastAPI, app: App, desk: DecisionDesk, guard: Guard) -> 
     async def decide(request: Request, incident_id: str, wanted: DecisionRequest) -> DecisionAnswer:
         """Decide on the open proposal; the answer says whether it was accepted."""
         guard.check_api(request)
-        await asyncio.to_thread(get, incident_id)
+        await asyncio.to_thread(_get, app, incident_id)
         person = Person(id="api:operator", name="operator", roles=OPERATOR_ROLES)
         decision = _decision(app, incident_id, wanted.verdict, person, wanted.reason)
         named = wanted.model_dump(include={"proposal_id", "proposal_version", "nonce", "playbook"})
