@@ -360,9 +360,8 @@ class DetectionEngine(Tables):
     def _follow_incidents(self, now_ms: int) -> None:
         for incident in list(self.open.values()):
             if incident.recovered_ms == now_ms:
-                table = self.tables[incident.metric]
-                fact = recovery_fact(incident, table, self.leaves.dims, now_ms)
-                self._out.facts.append(fact)
+                table, dims = self.tables[incident.metric], self.leaves.dims
+                self._out.facts.append(recovery_fact(incident, table, dims, now_ms))
             if incident.closed and incident.recovered_ms:
                 del self.open[incident.incident_id]
 
