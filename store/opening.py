@@ -58,11 +58,11 @@ class Store:
     """The log and everything derived from it; thread-safe, and shared by several processes."""
 
     def __init__(self, database: Database, clock: Clock, privacy: Privacy) -> None:
-        key_file = database.path.with_suffix(".key") if database.path else None
         self.database = database
         self.clock = clock
         self.privacy = privacy
-        self.pseudonyms = Pseudonyms(MasterKey(privacy.master_key, key_file))
+        self.key_file = database.path.with_suffix(".key") if database.path else None
+        self.pseudonyms = Pseudonyms(MasterKey(privacy.master_key, self.key_file))
         self.incidents = StoredIncidents(database)
         self.changes = StoredChanges(database)
         self.evidence = StoredEvidence(database)
@@ -186,10 +186,12 @@ class Store:
             detection.save_checkpoint(end.connection, projection, position)
         return recorded
 
-    def latest_snapshot(self, projection: str) -> tuple[int, bytes] | None:
-        """Return position and payload of the newest snapshot that verifies."""
+    def latest_snapshot(
+        self, projection: str, *, until: int | None = None
+    ) -> tuple[int, bytes] | None:
+        """Return position and payload of the newest snapshot (up to a position) that verifies."""
         with self.database.reading() as connection:
-            return detection.latest_snapshot(connection, projection)
+            return detection.latest_snapshot(connection, projection, until)
 
     def ticks(self, metric: str, cohort: str, start_ms: int, end_ms: int) -> list[TickRow]:
         """Return what was watched of one metric and cohort, ``start_ms <= tick_ms <= end_ms``."""

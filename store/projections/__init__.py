@@ -1,5 +1,7 @@
 """Read models made from the log, each brought up to date in the transaction of the append."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection
 
 from recoup.domain.facts import ChangeRecorded, Recorded
@@ -8,11 +10,12 @@ from store.projections import changes, incidents
 READ_MODELS = ("incidents", "changes")
 
 
-def project(connection: Connection, entry: Recorded) -> None:
-    """Bring the read models up to date with one more fact."""
+def project(connection: Connection, entry: Recorded, names: Sequence[str] = READ_MODELS) -> None:
+    """Bring read models up to date with one more fact."""
     if isinstance(entry.fact, ChangeRecorded):
-        changes.save(connection, entry.fact.change)
-    elif getattr(entry.fact, "incident_id", None) == entry.stream:
+        if "changes" in names:
+            changes.save(connection, entry.fact.change)
+    elif getattr(entry.fact, "incident_id", None) == entry.stream and "incidents" in names:
         incidents.advance(connection, entry)
 
 

@@ -114,13 +114,17 @@ def save_snapshot(connection: Connection, projection: str, position: int, payloa
     connection.execute(t.snapshots.delete().where(mine, table.position.not_in(kept)))
 
 
-def latest_snapshot(connection: Connection, projection: str) -> tuple[int, bytes] | None:
+def latest_snapshot(
+    connection: Connection, projection: str, until: int | None = None
+) -> tuple[int, bytes] | None:
     """Return the newest snapshot whose checksum holds; a damaged one is passed over, loudly."""
     wanted = (
         select(t.snapshots)
         .where(t.snapshots.c.projection == projection)
         .order_by(t.snapshots.c.position.desc())
     )
+    if until is not None:
+        wanted = wanted.where(t.snapshots.c.position <= until)
     for row in connection.execute(wanted):
         packed = bytes(row.payload)
         if _checksum(projection, row.position, packed) == row.checksum:
