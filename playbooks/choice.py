@@ -39,6 +39,34 @@ def names_for(
     }
 
 
+def names_of_example(
+    change: Mapping[str, Any], incident: Mapping[str, Any], probability: float = 0.9
+) -> dict[str, Any]:
+    """Return what a playbook's expressions see for a change and an incident made up or given."""
+    full = {
+        "id": "chg_example",
+        "kind": "config",
+        "time": "2026-01-01T00:00:00Z",
+        **change,
+    }
+    shown = {
+        "id": "inc_example",
+        "kind": "business",
+        "severity": "high",
+        "metric": "checkout_started->order_completed",
+        "direction": "drop",
+        "cohort": {},
+        "cohort_label": "everyone",
+        "at_risk_per_hour": 1000.0,
+        **incident,
+    }
+    return {
+        "incident": shown,
+        "hypothesis": {"probability": probability, "known": True},
+        "change": Change.model_validate(full).model_dump(mode="json"),
+    }
+
+
 def applicable(library: Mapping[str, Playbook], names: Mapping[str, Any]) -> list[Playbook]:
     """Return the playbooks whose condition holds, the most fitting first."""
     fitting = [playbook for playbook in library.values() if holds(playbook.when, names)]

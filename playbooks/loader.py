@@ -12,13 +12,13 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from playbooks.expressions import check_expression, check_template
-from playbooks.model import RISKS, ActionSpec, ApprovalSpec, Playbook, VerifySpec
+from playbooks.model import RISKS, ActionSpec, ApprovalSpec, Example, Playbook, VerifySpec
 from playbooks.registry import AnyAction, shipped_actions
 from recoup.domain.errors import InvalidInput, PlaybookInvalid
 
 _FIELDS = {
     field
-    for model in (Playbook, ActionSpec, ApprovalSpec, VerifySpec)
+    for model in (Playbook, ActionSpec, ApprovalSpec, VerifySpec, Example)
     for field in model.model_fields
 }
 
@@ -109,7 +109,9 @@ def _line_of(tree: Any, path: Iterable[str | int]) -> int:
 
 
 def _explain(error: ValidationError, tree: CommentedMap, file: str) -> PlaybookInvalid:
-    first = error.errors(include_input=False, include_url=False)[0]
+    # A misspelt name is also a missing one; the misspelling is what the author can see.
+    found = error.errors(include_input=False, include_url=False)
+    first = next((each for each in found if each["type"] == "extra_forbidden"), found[0])
     path = [part for part in first["loc"] if isinstance(part, str | int)]
     name = ".".join(str(part) for part in path)
     suggestion = ""

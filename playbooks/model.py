@@ -34,6 +34,18 @@ class VerifySpec(Frozen):
     margin: float | None = Field(default=None, gt=0, lt=1)
 
 
+class Example(Frozen):
+    """A case that the playbook is tested with: given this change, does it apply, and to what?"""
+
+    name: str = Field(min_length=1, max_length=200)
+    change: dict[str, Any] = Field(default_factory=dict)
+    incident: dict[str, Any] = Field(default_factory=dict)
+    applies: bool = True
+    risk: str | None = None
+    title: str | None = None
+    actions: tuple[ActionSpec, ...] | None = None
+
+
 class Playbook(Frozen):
     """What to do about one sort of cause.
 
@@ -53,3 +65,4 @@ class Playbook(Frozen):
     actions: tuple[ActionSpec, ...] = Field(default=(), max_length=20)
     undo: Literal["reverse", "keep"] = "reverse"
     verify: VerifySpec = VerifySpec()
+    examples: tuple[Example, ...] = ()

@@ -68,8 +68,7 @@ class Site:
 
     async def replace_when_dead(self, worker: subprocess.Popen[bytes]) -> None:
         """Start a new worker once this one is dead."""
-        while worker.poll() is None:
-            await asyncio.sleep(0.05)
+        await asyncio.to_thread(worker.wait)
         self.start_worker()
 
     def kill(self, worker: subprocess.Popen[bytes]) -> None:
