@@ -96,14 +96,21 @@ class Applied(Frozen):
 
 
 class FailedAction(Frozen):
-    """An action that could not be carried out, in words."""
+    """An action that was not reported as done, in words; whether it took effect is to be found out.
 
-    incident_id: str
-    proposal_id: str
-    key: str
-    action: str
+    ``doubtful`` tells that an attempt may have reached the target.
+    """
+
+    request: ApplyInput
     kind: str
     reason: str
+    doubtful: bool
+
+
+class Settled(Frozen):
+    """What became of a failed action: ``applied`` when it had taken effect after all."""
+
+    applied: Applied | None = None
 
 
 class UndoInput(Frozen):

@@ -5,11 +5,19 @@ from typing import Any
 
 from temporalio import activity
 
-from activities.contracts import Applied, ApplyInput, FailedAction, FailedUndo, Nothing, UndoInput
+from activities.contracts import (
+    Applied,
+    ApplyInput,
+    FailedAction,
+    FailedUndo,
+    Nothing,
+    Settled,
+    UndoInput,
+)
 from activities.recording import Recorder
 from playbooks.action import ActionContext
 from playbooks.registry import AnyAction
-from recoup.domain.errors import ConfigurationError, VendorRefused
+from recoup.domain.errors import ConfigurationError, StateMoved, VendorError, VendorRefused
 from recoup.domain.facts import (
     ActionApplied,
     ActionFailed,
@@ -88,12 +96,7 @@ class Doing:
             if not attempted:
                 await self._refuse_when_frozen()
             done = await self._apply(request, attempted)
-        return Applied(
-            proposal_id=request.proposal_id,
-            call=request.call,
-            preview=request.preview,
-            result=done,
-        )
+        return _applied(request, done)
 
     async def _apply(self, request: ApplyInput, attempted: bool) -> ActionResult:
         incident_id, key = request.incident_id, request.call.key
@@ -124,11 +127,39 @@ class Doing:
             )
 
     @activity.defn
-    async def record_failure(self, request: FailedAction) -> Nothing:
-        """Record that an action could not be carried out."""
-        failed = ActionFailed(**request.model_dump())
-        await self._recorder.record(request.incident_id, f"{request.key}:failed", failed)
-        return Nothing()
+    async def settle_failure(self, failure: FailedAction) -> Settled:
+        """Find out what a failed action left behind, and record it: done after all, or failed."""
+        request, reason = failure.request, failure.reason
+        facts = await self._recorder.stream(request.incident_id)
+        if failure.doubtful and _has(facts, ActionStarted, request.call.key):
+            try:
+                done = await self._look(request, facts)
+            except (VendorError, StateMoved) as error:
+                done = None
+                reason = f"{reason}; whether it took effect could not be read: {error}"
+            if done is not None:
+                return Settled(applied=_applied(request, done))
+        failed = ActionFailed(
+            incident_id=request.incident_id,
+            proposal_id=request.proposal_id,
+            key=request.call.key,
+            action=request.call.action,
+            kind=failure.kind,
+            reason=reason,
+        )
+        await self._recorder.record(request.incident_id, f"{request.call.key}:failed", failed)
+        return Settled()
+
+    async def _look(self, request: ApplyInput, facts: list[Recorded]) -> ActionResult | None:
+        """Return the result of an action that took effect although it was reported as failed."""
+        known = _result_of(facts, request.call.key)
+        if known is not None:
+            return known
+        action, params = self._hands.prepare(request.call)
+        context = self._hands.context(request.incident_id, request.call.key, attempted=True)
+        if not await action.took_effect(params, request.preview, context):
+            return None
+        return await self._apply(request, attempted=True)
 
     @activity.defn
     async def undo_action(self, request: UndoInput) -> Nothing:
@@ -169,6 +200,15 @@ class Doing:
             reason=reason,
         )
         await self._recorder.record(incident_id, f"{applied.call.key}:undone", undone)
+
+
+def _applied(request: ApplyInput, result: ActionResult) -> Applied:
+    return Applied(
+        proposal_id=request.proposal_id,
+        call=request.call,
+        preview=request.preview,
+        result=result,
+    )
 
 
 def _why_not(result: ActionResult) -> str:

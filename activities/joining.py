@@ -63,7 +63,7 @@ def join(ports: Ports) -> Sequence[Callable[..., Any]]:
         investigating.investigate,
         proposing.propose,
         doing.apply_action,
-        doing.record_failure,
+        doing.settle_failure,
         doing.undo_action,
         doing.record_not_undone,
         verifying.start_verification,

@@ -60,6 +60,18 @@ class Action(ABC, Generic[P]):
     ) -> ActionResult:
         """Do it, once: compare the target with ``preview.before``, then write."""
 
+    async def took_effect(self, params: P, preview: ActionPreview, context: ActionContext) -> bool:
+        """Tell whether the target is as the preview promised, and was not before.
+
+        Without a state to compare (a webhook) the answer is no: nobody can tell.
+        """
+        if not preview.before:
+            return False
+        present = await self.preview(params, context)
+        return present.before != preview.before and all(
+            present.before.get(name) == value for name, value in preview.after.items()
+        )
+
     @abstractmethod
     async def verify(self, params: P, result: ActionResult, context: ActionContext) -> bool:
         """Tell whether the target still is as this action left it."""

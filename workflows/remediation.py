@@ -28,6 +28,9 @@ with workflow.unsafe.imports_passed_through():
 GRACE_S = 300
 """How much longer than the test itself its last look may take, in shop time."""
 
+DOUBTFUL = ("timed_out", "transient", "failed")
+"""Failures after which nobody knows whether the target was reached; a refusal is none of them."""
+
 
 class Remediation:
     """Carries out the approved proposal in the book, proves it, and takes it back if need be."""
@@ -53,42 +56,46 @@ class Remediation:
             try:
                 await self._apply(proposal, call, preview)
             except ActivityError as error:
-                await self._note_failure(proposal, call, error)
-                return Phase.UNDOING
+                if not await self._took_effect(proposal, call, preview, error):
+                    return Phase.UNDOING
         return Phase.UNDOING if self._interrupted() else Phase.VERIFYING
 
     async def _apply(self, proposal: Proposal, call: ActionCall, preview: ActionPreview) -> None:
         applied = await workflow.execute_activity_method(
-            Doing.apply_action,
-            ApplyInput(
-                incident_id=self._incident_id,
-                proposal_id=proposal.proposal_id,
-                call=call,
-                preview=preview,
-                comment=f"Recoup, incident {self._incident_id}: {proposal.title}",
-            ),
-            **WRITE_VENDOR,
+            Doing.apply_action, self._request(proposal, call, preview), **WRITE_VENDOR
         )
         self._book.applied = (*self._book.applied, applied)
 
-    async def _note_failure(
-        self, proposal: Proposal, call: ActionCall, error: ActivityError
-    ) -> None:
+    def _request(self, proposal: Proposal, call: ActionCall, preview: ActionPreview) -> ApplyInput:
+        return ApplyInput(
+            incident_id=self._incident_id,
+            proposal_id=proposal.proposal_id,
+            call=call,
+            preview=preview,
+            comment=f"Recoup, incident {self._incident_id}: {proposal.title}",
+        )
+
+    async def _took_effect(
+        self, proposal: Proposal, call: ActionCall, preview: ActionPreview, error: ActivityError
+    ) -> bool:
+        """Find out whether a failed action was done after all; if not, note the trouble."""
         kind, reason = kind_and_reason(error)
-        await workflow.execute_activity_method(
-            Doing.record_failure,
+        settled = await workflow.execute_activity_method(
+            Doing.settle_failure,
             FailedAction(
-                incident_id=self._incident_id,
-                proposal_id=proposal.proposal_id,
-                key=call.key,
-                action=call.action,
+                request=self._request(proposal, call, preview),
                 kind=kind,
                 reason=reason,
+                doubtful=kind in DOUBTFUL,
             ),
             **RECORD,
         )
+        if settled.applied is not None:
+            self._book.applied = (*self._book.applied, settled.applied)
+            return True
         self._book.trouble = f"{call.action} could not be carried out: {reason}"
         self._book.target_moved = kind == "state_moved"
+        return False
 
     async def verify(self) -> Phase:
         """Look at the cohort until the test comes to a verdict, or the time for it is over."""

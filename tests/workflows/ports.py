@@ -8,7 +8,7 @@ test only in the way it can in life.
 
 import itertools
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -153,6 +153,7 @@ class Misbehaving:
         self.read_faults: list[Exception] = []
         self.writes = 0
         self.keys: list[str] = []
+        self.on_write: Callable[[], None] = lambda: None
 
     def on_read(self) -> None:
         if self.read_faults:
@@ -160,6 +161,8 @@ class Misbehaving:
 
     def before_write(self) -> str:
         fault = self.faults.pop(0) if self.faults else ""
+        self.on_write()
+        self.on_write = lambda: None
         if isinstance(fault, Exception):
             raise fault
         if fault == "before":

@@ -314,6 +314,45 @@ async def test_a_lost_answer_is_read_again_and_not_sent_again(
     assert applied.result.changed
 
 
+async def test_what_took_effect_although_every_answer_was_lost_counts_as_done(
+    temporal: WorkflowEnvironment, world: World, respond: Any
+) -> None:
+    world.flags.faults = ["after"]
+
+    async with respond(temporal, world) as response:
+        proposal = await response.asked()
+        # Once the write went through, reading fails until every attempt is used up.
+        world.flags.on_write = lambda: world.flags.read_faults.extend(
+            [TransientVendorError("away")] * 11
+        )
+        await response.say(Verdict.APPROVE, proposal)
+        outcome = await response.end()
+    assert outcome.resolution is Resolution.RECOVERED
+    assert world.flags.writes == 1
+    (applied,) = world.log.facts(ActionApplied)
+    assert applied.result.changed
+    assert world.log.facts(ActionFailed) == []
+
+
+async def test_an_action_that_nobody_can_see_is_a_failure_that_says_so(
+    temporal: WorkflowEnvironment, world: World, respond: Any
+) -> None:
+    world.flags.faults = ["before"]
+    async with respond(temporal, world) as response:
+        proposal = await response.asked()
+        world.flags.on_write = lambda: world.flags.read_faults.extend(
+            [TransientVendorError("away")] * 12
+        )
+        await response.say(Verdict.APPROVE, proposal)
+        second = await response.asked(2, skip_s=30)
+        (failed,) = world.log.facts(ActionFailed)
+        assert "whether it took effect could not be read" in failed.reason
+        await response.say(Verdict.APPROVE, second)
+        outcome = await response.end()
+    assert outcome.resolution is Resolution.RECOVERED
+    assert world.flags.writes == 1
+
+
 async def test_a_target_that_moved_voids_the_approval_and_is_asked_anew(
     temporal: WorkflowEnvironment, world: World, respond: Any
 ) -> None:
