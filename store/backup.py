@@ -32,7 +32,11 @@ def back_up(
         if database.path is not None:
             _copy_file(database.path, made)
         else:
-            _copy_tables(database, Database(f"sqlite:///{made}"), progress)
+            copy = Database(f"sqlite:///{made}")
+            try:
+                _copy_tables(database, copy, progress)
+            finally:
+                copy.close()
             _settle(made)
         with made.open("rb") as handle:
             os.fsync(handle.fileno())

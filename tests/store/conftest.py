@@ -40,19 +40,31 @@ def postgres() -> Iterator[Any]:
 
 
 @pytest.fixture
-def postgres_url(postgres: Any) -> Iterator[str]:
-    """An empty database."""
-    name = f"recoup_{next(_names)}"
+def new_postgres(postgres: Any) -> Iterator[Callable[[], str]]:
+    """Makes empty databases, and drops them at the end."""
     admin = create_engine(
         postgres.get_uri().replace("postgresql://", "postgresql+psycopg://"),
         isolation_level="AUTOCOMMIT",
     )
+    names: list[str] = []
+
+    def make() -> str:
+        names.append(f"recoup_{next(_names)}")
+        with admin.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {names[-1]}"))
+        return str(postgres.get_uri(names[-1]))
+
+    yield make
     with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield postgres.get_uri(name)
-    with admin.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        for name in names:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     admin.dispose()
+
+
+@pytest.fixture
+def postgres_url(new_postgres: Callable[[], str]) -> str:
+    """An empty database."""
+    return new_postgres()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
