@@ -20,7 +20,7 @@ from recoup.cli._shared import (
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     log = typer.Typer(help="Look into the log and keep it small.", no_args_is_help=True)
-    for command in (stats, seal, drop, heal):
+    for command in (stats, contract, seal, drop, heal):
         log.command()(command)
     app.add_typer(log, name="log")
 
@@ -36,6 +36,16 @@ def stats(config: Config = None, data: Data = None, as_json: AsJson = False) -> 
         show_json(found)
     else:
         show_fields({name: str(value) for name, value in vars(found).items()})
+
+
+def contract() -> None:
+    """Print the page that documents the storefront event, as Markdown.
+
+    Example: recoup log contract > docs/events.md
+    """
+    from store.contract_page import events_page
+
+    print(events_page(), end="")
 
 
 def seal(
