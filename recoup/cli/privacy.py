@@ -49,4 +49,10 @@ def erase(
         typer.confirm("Forget this person? It cannot be undone.", abort=True)
     with opened(settings_of(config, data)) as store:
         entry = erase_subject(store.database, store.pseudonyms, store.clock, subject, by)
-    show_json(entry)
+    show_json(
+        {
+            **entry.fact.model_dump(),
+            "at": entry.recorded_at,
+            "position": entry.position,
+        }
+    )
