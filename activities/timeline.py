@@ -15,6 +15,11 @@ def line_for(entry: Recorded) -> str | None:
     return f"{entry.occurred_at:%H:%M:%S} UTC  {text}" if text else None
 
 
+def has_line(kind: type[Fact]) -> bool:
+    """Tell whether facts of this class are told in the thread."""
+    return _text.dispatch(kind) is not _text.dispatch(object)
+
+
 @singledispatch
 def _text(_fact: Fact) -> str | None:
     return None

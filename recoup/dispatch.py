@@ -161,20 +161,21 @@ class Dispatcher:
                 appeared = ChangeAppeared(position=at, change_id=fact.change.id)
                 found += [
                     (incident_id, "change_appeared", appeared)
-                    for incident_id in await self._suspecting(fact)
+                    for incident_id in await self._suspecting(fact, at)
                 ]
         return found
 
-    async def _suspecting(self, fact: ChangeRecorded) -> list[str]:
-        """Return the open incidents that the change may have caused."""
-        if not await asyncio.to_thread(lambda: self._incidents.list(open_only=True, limit=1)):
-            return []
-        incidents = await asyncio.to_thread(lambda: self._incidents.list(open_only=True))
+    async def _suspecting(self, fact: ChangeRecorded, position: int) -> list[str]:
+        """Return the open incidents that the change may have caused and that do not know it."""
+        return await asyncio.to_thread(self._suspecting_now, fact, position)
+
+    def _suspecting_now(self, fact: ChangeRecorded, position: int) -> list[str]:
         time = fact.change.time
         return [
             each.id
-            for each in incidents
-            if each.onset_at - CHANGES_BEFORE <= time and time <= each.opened_at
+            for each in self._incidents.list(open_only=True)
+            if each.onset_at - CHANGES_BEFORE <= time <= each.opened_at
+            and self._log.read_stream(each.id)[0].position < position
         ]
 
     async def _send(self, incident_id: str, name: str, signal: _Signal) -> None:

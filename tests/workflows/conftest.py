@@ -124,6 +124,21 @@ def world() -> World:
 
 
 @asynccontextmanager
+async def working(environment: WorkflowEnvironment, world: World) -> AsyncIterator[str]:
+    """Run a worker against the world's ports; gives its task queue."""
+    queue = f"response-{next(_numbers)}"
+    async with Worker(
+        environment.client,
+        task_queue=queue,
+        workflows=[IncidentWorkflow],
+        activities=join(world.ports()),
+        interceptors=[GuardingInterceptor()],
+        graceful_shutdown_timeout=timedelta(seconds=1),
+    ):
+        yield queue
+
+
+@asynccontextmanager
 async def responding(
     environment: WorkflowEnvironment,
     world: World,
@@ -134,16 +149,7 @@ async def responding(
     **policy: Any,
 ) -> AsyncIterator[Response]:
     """Run a worker and start the workflow of the world's incident."""
-    queue = f"response-{next(_numbers)}"
-    worker = Worker(
-        environment.client,
-        task_queue=queue,
-        workflows=[IncidentWorkflow],
-        activities=join(world.ports()),
-        interceptors=[GuardingInterceptor()],
-        graceful_shutdown_timeout=timedelta(seconds=1),
-    )
-    async with worker:
+    async with working(environment, world) as queue:
         handle = await environment.client.start_workflow(
             IncidentWorkflow.run,
             IncidentInput(
