@@ -1,12 +1,18 @@
 """The command line of the test world: generate, score, table."""
 
+import json
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from recoup.demo.world.bench import EACH, TURNS, Case, Size, cases_of, run, seeds_of
 from recoup.demo.world.generating import QUIET, generate
 from recoup.demo.world.kinds import KINDS
+from recoup.demo.world.scoring import Judged, by_kind, figures, judge
+from recoup.demo.world.showing import cases, summary, table
 
 app = typer.Typer(
     help="Recorded periods of shops never seen before, with the truth, and their scoring.",
@@ -14,6 +20,8 @@ app = typer.Typer(
 )
 
 Days = Annotated[float, typer.Option(help="Length of the period.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ShowCases = Annotated[bool, typer.Option("--cases", help="Also list the cases with trouble.")]
 Sessions = Annotated[float, typer.Option(help="Sessions a day, on average.")]
 
 
@@ -42,3 +50,51 @@ def kinds_command() -> None:
     Example: python -m recoup.demo.world kinds
     """
     typer.echo("\n".join((*KINDS, QUIET)))
+
+
+def _show(judged: Sequence[Judged], as_json: bool, show_cases: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"all": figures(judged), "by_kind": by_kind(judged)}, indent=1))
+        return
+    parts = [table(judged), summary(judged), *([cases(judged)] if show_cases else [])]
+    typer.echo("\n\n".join(parts))
+
+
+@app.command("score")
+def score_command(
+    folders: Annotated[list[Path], typer.Argument(help="Generated folders with incidents.json.")],
+    as_json: AsJson = False,
+    show_cases: ShowCases = False,
+) -> None:
+    """Compare the incidents of backtests with the truth.
+
+    Example: python -m recoup.demo.world score out/1 out/2 --cases
+    """
+    _show([judge(folder) for folder in folders], as_json, show_cases)
+
+
+@app.command("table")
+def table_command(  # noqa: PLR0913 - a command has as many parameters as options
+    seeds: Annotated[str, typer.Option(help="Such as 1-20 or 3,5,8-9.")] = "1-20",
+    fault: Annotated[str, typer.Option(help=f"Kinds, {EACH} for every seed, or {TURNS}.")] = EACH,
+    jobs: Annotated[int, typer.Option(help="How many at a time.")] = 2,
+    days: Days = 8,
+    sessions_per_day: Sessions = 13_000,
+    keep: Annotated[Path | None, typer.Option(help="Keep everything in this folder.")] = None,
+    backtest: Annotated[str, typer.Option(help="Further words for recoup backtest.")] = "",
+    as_json: AsJson = False,
+    show_cases: ShowCases = False,
+) -> None:
+    """Generate, backtest and score many periods, and print one table.
+
+    Example: python -m recoup.demo.world table --seeds 1-20 --fault each --jobs 2
+    """
+
+    def said(case: Case, rate: float) -> None:
+        typer.echo(f"{case.seed}-{case.fault}: {rate:,.0f} events/s", err=True)
+
+    with tempfile.TemporaryDirectory(prefix="recoup-world-") as scratch:
+        wanted = cases_of(seeds_of(seeds), fault, keep or Path(scratch))
+        size = Size(days, sessions_per_day)
+        judged = run(wanted, size, jobs, backtest.split(), keep is not None, said)
+    _show(judged, as_json, show_cases)
