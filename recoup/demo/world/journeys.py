@@ -100,7 +100,8 @@ class World:
         self.inside = [visits.within(shop, fault.cohort) for fault in faults]
         self.exposed = [Exposed() for _ in faults]
         self.tape = Tape()
-        self.rng = draw(shop.seed, 4)
+        # Faults must not move the luck of others: what depends on a fault has a source of its own.
+        self.rng, self.noise = draw(shop.seed, 4), draw(shop.seed, 9)
         self.basket = np.round(self.rng.lognormal(*shop.basket, len(visits)), 2)
         self.ordered = np.zeros(len(visits), dtype=bool)
         self.would_order = np.zeros(len(visits), dtype=bool)
@@ -159,24 +160,30 @@ class World:
     def _complain(self, visit: Ints, at: Ints, culprit: Ints) -> None:
         """Let some of those who meet a fault in the browser send its script error."""
         for number, fault in enumerate(self.faults):
-            hit = (culprit == number) & (self.rng.random(len(visit)) < 0.6)
+            hit = (culprit == number) & (self.noise.random(len(visit)) < 0.6)
             if fault.script and hit.any():
-                later = self.rng.integers(300, 4000, int(hit.sum()))
+                later = self.noise.integers(300, 4000, int(hit.sum()))
                 props = f'{{"file":"{fault.script}","message":"mount is not a function"}}'
                 self.tape.add(sf.SCRIPT_ERROR, visit[hit], at[hit] + later, props)
 
     def _arrived(self, kind: str, path: Path) -> None:
-        visit, at = path.visit[path.real], path.at[path.real]
         if kind == sf.PRODUCT_VIEWED:
-            self.tape.add(kind, visit, at, self._products(len(visit)))
+            self._send(kind, path, self._products(len(path.visit)))
         else:
-            self.tape.add(kind, visit, at)
+            self._send(kind, path, NOTHING)
         endpoint = {sf.PRODUCT_ADDED: "/cart", sf.CHECKOUT_STARTED: "/checkout"}.get(kind)
         if endpoint:
-            self._call(endpoint, visit, at)
+            self._call(endpoint, path.visit, path.at, path.real)
 
-    def _products(self, count: int) -> list[str]:
-        return [f'{{"product":"p{number}"}}' for number in self.rng.zipf(1.3, count) % 5000]
+    def _send(self, kind: str, path: Path, props: str | Texts) -> None:
+        """Add the events of those who are really there."""
+        real = path.real
+        texts = props if isinstance(props, str) else props[real]
+        self.tape.add(kind, path.visit[real], path.at[real], texts)
+
+    def _products(self, count: int) -> Texts:
+        numbers = (self.rng.zipf(1.3, count) % 5000).tolist()
+        return np.array([f'{{"product":"p{number}"}}' for number in numbers], dtype=object)
 
     def _browse(self, path: Path) -> None:
         """Page views, with calls to the shop's services and now and then a script error."""
@@ -198,7 +205,7 @@ class World:
         self.tape.add(sf.PAGE_VIEWED, visit, at, paths)
         for endpoint in ("/search", "/product", "/recommend"):
             asked = self.rng.random(len(visit)) < self.shop.api_share / 3
-            self._call(endpoint, visit[asked], at[asked])
+            self._call(endpoint, visit, at, asked)
         failed = self.rng.random(len(visit)) < self.shop.error_rate
         for name, message in _ERRORS:
             own = failed & (self.rng.random(len(visit)) < 0.5)
@@ -209,22 +216,23 @@ class World:
 
     def _look_on(self, path: Path) -> None:
         """Further product views of those who have seen one."""
-        visit, at = path.visit[path.real], path.at[path.real]
         for chance in (0.45, 0.4, 0.35):
-            goes_on = self.rng.random(len(visit)) < np.where(self.visits.bot[visit], 0.9, chance)
-            visit, at = visit[goes_on], at[goes_on]
-            at = at + self.rng.lognormal(np.log(35_000), 0.8, len(at)).astype(np.int64)
-            self.tape.add(sf.PRODUCT_VIEWED, visit, at, self._products(len(visit)))
+            again = np.where(self.visits.bot[path.visit], 0.9, chance)
+            on = self.rng.random(len(path.visit)) < again
+            at = path.at + self.rng.lognormal(np.log(35_000), 0.8, len(on)).astype(np.int64)
+            path = Path(path.visit[on], at[on], path.real[on], path.ghost[on])
+            self._send(sf.PRODUCT_VIEWED, path, self._products(len(path.visit)))
 
-    def _call(self, endpoint: str, visit: Ints, at: Ints) -> None:
+    def _call(self, endpoint: str, visit: Ints, at: Ints, real: Flags) -> None:
         """Time one call of a service for each session; a fault may slow it."""
         ms = self.rng.lognormal(_ENDPOINTS[endpoint], 0.42, len(visit))
         for number, fault in enumerate(self.faults):
             if fault.slow and fault.slow[0] == endpoint:
                 hit = self.inside[number][visit] & fault.active(at)
                 ms[hit] *= 1 + (fault.slow[1] - 1) * fault.drop(at[hit]) / fault.effect
-        texts = [f'{{"endpoint":"{endpoint}","ms":{one}}}' for one in ms.astype(int).tolist()]
-        self.tape.add(sf.API_TIMED, visit, at + ms.astype(np.int64), texts)
+        took = ms[real].astype(np.int64)
+        texts = [f'{{"endpoint":"{endpoint}","ms":{one}}}' for one in took.tolist()]
+        self.tape.add(sf.API_TIMED, visit[real], at[real] + took, texts)
 
     def _pay(self, path: Path) -> None:
         """Attempts until paid or given up; the two worlds share the luck of each attempt."""
@@ -239,7 +247,7 @@ class World:
             luck, lags = self.rng.random(len(ghost)), self._lags("pay", len(ghost))
             paid = real & (luck < chance * kept)
             self.would_order[path.visit[ghost & (luck < chance)]] = True
-            self._order(path.visit[paid], (path.at + lags)[paid])
+            self._order(path.visit, path.at + lags, paid)
             failed = real & ~paid
             broken = failed & (luck < chance)
             self.blame[path.visit[broken]] = culprit[broken]
@@ -251,28 +259,28 @@ class World:
             path = Path(path.visit, at, real, ghost)
 
     def _attempted(self, path: Path) -> None:
-        visit, at = path.visit[path.real], path.at[path.real]
-        self.tape.add(sf.PAYMENT_ATTEMPTED, visit, at)
-        self._call("/pay", visit, at)
+        self._send(sf.PAYMENT_ATTEMPTED, path, NOTHING)
+        self._call("/pay", path.visit, path.at, path.real)
 
     def _fail(self, visit: Ints, at: Ints, failed: Flags, culprit: Ints) -> None:
         late = at + self.rng.integers(1500, 9000, len(at))
-        own = failed & (culprit < 0)
         reasons = np.array([f'{{"reason":"{name}"}}' for name in _REASONS], dtype=object)
-        chosen = reasons[self.rng.choice(4, int(own.sum()), p=(0.55, 0.2, 0.1, 0.15))]
-        self.tape.add(sf.PAYMENT_FAILED, visit[own], late[own], chosen)
+        chosen = reasons[self.rng.choice(4, len(at), p=(0.55, 0.2, 0.1, 0.15))]
+        own = failed & (culprit < 0)
+        self.tape.add(sf.PAYMENT_FAILED, visit[own], late[own], chosen[own])
         for number, fault in enumerate(self.faults):
             hit = failed & (culprit == number)
-            if fault.reason and hit.any():
+            if fault.reason:
                 props = f'{{"reason":"{fault.reason}"}}'
                 self.tape.add(sf.PAYMENT_FAILED, visit[hit], late[hit], props)
             self._complain(visit[hit], at[hit], culprit[hit])
 
-    def _order(self, visit: Ints, at: Ints) -> None:
+    def _order(self, visit: Ints, at: Ints, paid: Flags) -> None:
+        thanks = at + self.rng.integers(200, 2500, len(at))
+        visit, at, thanks = visit[paid], at[paid], thanks[paid]
         self.ordered[visit] = True
         currency = self.shop.currency
         values = self.basket[visit].tolist()
         texts = [f'{{"value":{value},"currency":"{currency}"}}' for value in values]
         self.tape.add(sf.ORDER_COMPLETED, visit, at, texts)
-        thanks = at + self.rng.integers(200, 2500, len(at))
         self.tape.add(sf.PAGE_VIEWED, visit, thanks, '{"path":"/thank-you"}')

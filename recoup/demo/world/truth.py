@@ -58,7 +58,7 @@ def tell(world: World, changes: list[list[str]]) -> list[Truth]:
 def _of(world: World, number: int, ids: list[str]) -> Truth:
     shop, fault = world.shop, world.faults[number]
     lost = world.would_order & ~world.ordered & (world.blame == number)
-    curve = _loss_curve(world, number, lost)
+    curve = _loss_curve(world, number)
     start = to_ms(start_of(shop))
     return Truth(
         fault=fault.name,
@@ -117,25 +117,35 @@ def _came(world: World, number: int) -> Flags:
     return world.inside[number] & world.faults[number].active(world.visits.at)
 
 
-def _loss_curve(world: World, number: int, lost: Flags) -> Floats:
+def _loss_curve(world: World, number: int) -> Floats:
     """Return the expected loss of each hour since the onset."""
     fault, shop = world.faults[number], world.shop
     hours = max(1, -(-(fault.end - fault.onset) // HOUR))
     if fault.silent:
-        late = np.maximum(world.visits.at[lost] - fault.onset, 0) // HOUR
-        return np.asarray(np.bincount(late, world.basket[lost], hours), dtype=float)
-    if not fault.step or not world.exposed[number].at:
+        visit = np.flatnonzero(_came(world, number))
+        ages, worth = world.visits.at[visit] - fault.onset, _completing(world, visit, 0)
+    elif fault.step and world.exposed[number].at:
+        ages, worth = _worth_of_trials(world, number, fault.step)
+    else:
         return np.zeros(hours)
-    ages, chance, drop = _trials(world, number)
-    visit = np.concatenate(world.exposed[number].visit)
-    worth = chance * drop * float(np.exp(shop.basket[0] + shop.basket[1] ** 2 / 2))
-    between = world.chances[STEPS.index(fault.step) + 1 : -1, visit].prod(axis=0)
+    basket = float(np.exp(shop.basket[0] + shop.basket[1] ** 2 / 2))
+    return np.asarray(np.bincount(ages // HOUR, worth * basket, hours), dtype=float)
+
+
+def _completing(world: World, visit: Ints, first: int) -> Floats:
+    """Return the chance that a session does all steps from this one on, with its retries."""
     pay = world.chances[-1][visit]
     again = RETRIES * (1 - pay)
-    if fault.step == "pay":
-        later = pay * (1 - drop)
-        saved = RETRIES * later + RETRIES**2 * (1 - later) * later
-        worth *= (1 - saved) * np.concatenate(world.exposed[number].fresh)
-    else:
-        worth *= between * pay * (1 + again + again**2)
-    return np.asarray(np.bincount(ages // HOUR, worth, hours), dtype=float)
+    paying = pay * (1 + again + again**2)
+    return np.asarray(world.chances[first:-1, visit].prod(axis=0) * paying)
+
+
+def _worth_of_trials(world: World, number: int, step: str) -> tuple[Ints, Floats]:
+    """Return the ages of the trials and the orders that each is expected to lose."""
+    ages, chance, drop = _trials(world, number)
+    visit = np.concatenate(world.exposed[number].visit)
+    if step != "pay":
+        return ages, chance * drop * _completing(world, visit, STEPS.index(step) + 1)
+    later = world.chances[-1][visit] * (1 - drop)
+    saved = RETRIES * later + RETRIES**2 * (1 - later) * later
+    return ages, chance * drop * (1 - saved) * np.concatenate(world.exposed[number].fresh)
