@@ -14,7 +14,7 @@ from recoup.demo.world.command import app
 from recoup.demo.world.generating import QUIET
 from recoup.demo.world.kinds import KINDS
 from recoup.demo.world.matching import Claim, likeness, match
-from recoup.demo.world.scoring import Judged, figures
+from recoup.demo.world.scoring import Judged, figures, reliability
 from recoup.demo.world.showing import cases, table
 from recoup.demo.world.truth import Period, Truth
 from recoup.domain.hypotheses import UNKNOWN_CAUSE
@@ -157,6 +157,12 @@ def test_third_in_rank_counts_as_in_three_only() -> None:
     found = figures([judged([truth()], [late])])
     assert (found["cause_first"], found["cause_in_three"]) == (0, 1)
     assert found["brier"] == pytest.approx(0.16)
+
+
+def test_reliability_compares_what_was_said_with_what_was_right() -> None:
+    wrong = claim(causes=[{"change_id": "wrong", "kind": "deploy", "probability": 0.9}])
+    rows = reliability([judged([truth()], [claim()]), judged([truth()], [wrong])])
+    assert rows == [{"said": pytest.approx(0.85), "right": 0.5, "cases": 2}]
 
 
 def test_loss_is_counted_until_an_hour_after_the_opening() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from recoup.demo.world.fault import Cause, Fault
 from recoup.demo.world.recording import start_of
-from recoup.demo.world.shop import HOUR, MINUTE, Shop, draw
+from recoup.demo.world.shop import DAY, HOUR, MINUTE, Shop, draw
 from recoup.domain.base import from_ms, to_ms
 from recoup.domain.changes import Change, ChangeKind
 
@@ -136,6 +136,8 @@ def _ordinary(shop: Shop, rng: np.random.Generator) -> list[Change]:
         name = shop.values["campaign"][number]
         for at, word in ((start, "start"), (end, "end")):
             found.append((ChangeKind.CAMPAIGN, at, f"{word} of {name}", {"campaign": name}))
+    if shop.sale_day is not None:
+        found.append((ChangeKind.PROMO, shop.sale_day * DAY + 1000, "sale day", {}))
     return [
         _change(shop, kind, at, title, f"{kind.value}-{rng.integers(1000, 9999)}", scope, {})
         for kind, at, title, scope in found

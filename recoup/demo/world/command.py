@@ -11,7 +11,7 @@ import typer
 from recoup.demo.world.bench import EACH, TURNS, Case, Size, cases_of, run, seeds_of
 from recoup.demo.world.generating import QUIET, generate
 from recoup.demo.world.kinds import KINDS
-from recoup.demo.world.scoring import Judged, by_kind, figures, judge
+from recoup.demo.world.scoring import Judged, by_kind, figures, judge, reliability
 from recoup.demo.world.showing import cases, summary, table
 
 app = typer.Typer(
@@ -54,7 +54,12 @@ def kinds_command() -> None:
 
 def _show(judged: Sequence[Judged], as_json: bool, show_cases: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({"all": figures(judged), "by_kind": by_kind(judged)}, indent=1))
+        plain = {
+            "all": figures(judged),
+            "by_kind": by_kind(judged),
+            "reliability": reliability(judged),
+        }
+        typer.echo(json.dumps(plain, indent=1))
         return
     parts = [table(judged), summary(judged), *([cases(judged)] if show_cases else [])]
     typer.echo("\n\n".join(parts))

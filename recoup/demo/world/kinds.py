@@ -65,12 +65,19 @@ def settle(scene: Scene, propose: Callable[[], Fault]) -> Fault:
 
 
 def someone(scene: Scene, step: str, dims: tuple[str, ...], at: int) -> dict[str, str]:
-    """Return the cohort, in these dimensions, of a random session that comes to the step then."""
+    """Return a cohort, in these dimensions, that comes to the step about then.
+
+    Large cohorts are likelier, by the square root of their size: small ones break just as often.
+    """
+    if not dims:
+        return {}
     near = slice(*np.searchsorted(scene.visits.at, (at - 6 * HOUR, at + 6 * HOUR)))
-    weight = scene.chances[: STEPS.index(step), near].prod(axis=0)
-    one = scene.rng.choice(len(weight), p=weight / weight.sum()) + (near.start or 0)
-    row = scene.visits.codes[one]
-    cohort = {dim: scene.shop.values[dim][row[DIMENSIONS.index(dim)]] for dim in dims}
+    reach = scene.chances[: STEPS.index(step), near].prod(axis=0)
+    columns = [DIMENSIONS.index(dim) for dim in dims]
+    rows, own = np.unique(scene.visits.codes[near][:, columns], axis=0, return_inverse=True)
+    size = np.sqrt(np.bincount(own, reach, len(rows)))
+    row = rows[scene.rng.choice(len(rows), p=size / size.sum())]
+    cohort = {dim: scene.shop.values[dim][code] for dim, code in zip(dims, row, strict=True)}
     for dim in dims if len(dims) > 1 else ():
         wider = {name: value for name, value in cohort.items() if name != dim}
         if _same_people(scene, wider, cohort):
@@ -144,11 +151,13 @@ def from_recipe(scene: Scene, name: str, onset: int | None = None) -> Fault:
         lasts = int(rng.uniform(*recipe.hours) * HOUR)
         start = scene.onset(lasts) if onset is None else onset
         step = str(rng.choice(recipe.steps))
-        dims = recipe.dims[rng.integers(len(recipe.dims))]
+        cohort = someone(scene, step, recipe.dims[rng.integers(len(recipe.dims))], start)
+        while name == "broken_promo" and cohort["campaign"] == "direct":
+            cohort = someone(scene, step, ("campaign",), start)
         return Fault(
             name=name,
             kind="business",
-            cohort=someone(scene, step, dims, start),
+            cohort=cohort,
             onset=start,
             end=min(start + lasts, scene.shop.length),
             effect=round(float(rng.uniform(*recipe.effect)), 2),
@@ -332,7 +341,7 @@ def _push(scene: Scene) -> list[Fault]:
 
 
 def _two(scene: Scene) -> list[Fault]:
-    """Two faults with different causes overlap; no session has both."""
+    """Two faults with different causes overlap in time; some sessions may meet both."""
     names = ("platform_break", "flag_country", "provider_outage", "broken_promo", "inventory_wrong",
              "fraud_rule", "widget_break")  # fmt: skip
     first_name, second_name = scene.rng.choice(names, 2, replace=False).tolist()

@@ -127,6 +127,20 @@ def _other_a_day(judged: Sequence[Judged]) -> float | None:
     return wrong / days if days else None
 
 
+def reliability(judged: Sequence[Judged], bins: int = 5) -> list[dict[str, float]]:
+    """Return, for each range of probability given to a first cause, how often it was right."""
+    found = _found(_pairs(judged, lambda truth: truth.kind == BUSINESS))
+    given = [(claim.ranked[0].probability, named(truth, claim, 1)) for truth, claim in found
+             if claim.causes]  # fmt: skip
+    rows = []
+    for number in range(bins):
+        inside = [pair for pair in given if min(int(pair[0] * bins), bins - 1) == number]
+        if inside:
+            said, right = (fmean(column) for column in zip(*inside, strict=True))
+            rows.append({"said": said, "right": right, "cases": float(len(inside))})
+    return rows
+
+
 def _detection(judged: Sequence[Judged]) -> Figures:
     business = _pairs(judged, lambda truth: truth.kind == BUSINESS)
     quality = _pairs(judged, lambda truth: truth.kind == "data_quality")
@@ -135,6 +149,7 @@ def _detection(judged: Sequence[Judged]) -> Figures:
     stopped = [pair for pair in business if pair.truth.fault == "orders_stop"]
     return {
         "periods": float(len(judged)),
+        "days": sum(one.period.days for one in judged),
         "business_faults": float(len(business)),
         "recall_business": _recall(business),
         "recall_data_quality": _recall(quality),

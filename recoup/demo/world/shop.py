@@ -244,8 +244,8 @@ def open_shop(seed: int, days: float = 8, sessions_per_day: float = 13_000) -> S
     values, links = _values(rng)
     length = round(days * DAY)
     always = len(values["campaign"]) - 2
-    quality = (rng.uniform(*span) for span in ((0.45, 0.65), (0.18, 0.35), (0.45, 0.65),
-                                               (0.72, 0.88), (0.88, 0.96)))  # fmt: skip
+    spans = ((0.4, 0.6), (0.13, 0.28), (0.42, 0.6), (0.72, 0.88), (0.88, 0.96))
+    quality = (rng.uniform(*span) for span in spans)
     targets = np.array(list(quality))
     rollouts = _rollouts(rng, int(rng.integers(1, 5)), length)
     tests = (len(values["experiment"]) - 1) // 2

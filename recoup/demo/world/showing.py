@@ -12,6 +12,7 @@ from recoup.demo.world.scoring import (
     impact_error,
     named,
     over_bound,
+    reliability,
 )
 
 _COLUMNS = (
@@ -61,7 +62,12 @@ def _row(kind: str, found: Figures) -> tuple[str, ...]:
 
 def summary(judged: Sequence[Judged]) -> str:
     """Return every figure over all periods, one a line."""
-    return "\n".join(f"{name:28} {_number(value)}" for name, value in figures(judged).items())
+    lines = [f"{name:28} {_number(value)}" for name, value in figures(judged).items()]
+    lines += [
+        f"first cause given {row['said']:.2f}: right {row['right']:.2f} of {row['cases']:.0f}"
+        for row in reliability(judged)
+    ]
+    return "\n".join(lines)
 
 
 def cases(judged: Sequence[Judged], only_bad: bool = True) -> str:
