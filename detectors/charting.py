@@ -1,7 +1,5 @@
 """Rows for the charts: what was observed of everyone, tick by tick, beside what was expected."""
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from detectors.trials import TrialTable
@@ -11,31 +9,30 @@ UNDER_WAY_TICKS = 3
 """How long after its end a tick is first shown, before all of its outcomes have come."""
 
 
-def chart_rows(tables: Mapping[str, TrialTable], now_ms: int, tick_ms: int) -> list[TickRow]:
+def chart_rows(
+    table: TrialTable, names: tuple[str, ...], now_ms: int, tick_ms: int
+) -> list[TickRow]:
     """Return, for each metric, the tick that has just matured and one that is under way."""
+    matured = (now_ms - int(table.horizons.max())) // tick_ms * tick_ms - tick_ms
     rows = []
-    for name, table in tables.items():
-        matured = (now_ms - table.horizon_ms) // tick_ms * tick_ms - tick_ms
-        for start in sorted({now_ms - tick_ms * UNDER_WAY_TICKS, matured}):
-            row = _row(name, table, start, now_ms, tick_ms)
-            if row is not None:
-                rows.append(row)
+    for start in sorted({now_ms - tick_ms * UNDER_WAY_TICKS, matured}):
+        rows += _rows(table, names, start, now_ms, tick_ms)
     return rows
 
 
-def _row(name: str, table: TrialTable, start: int, now_ms: int, tick_ms: int) -> TickRow | None:
+def _rows(
+    table: TrialTable, names: tuple[str, ...], start: int, now_ms: int, tick_ms: int
+) -> list[TickRow]:
     low, high = np.searchsorted(table.exposed_ms, [start, start + tick_ms])
     if high <= low:
-        return None
+        return []
     part = slice(int(low), int(high))
-    share = table.lags.share_by((now_ms - table.exposed_ms[part]).astype(np.float64))
-    p = table.predicted[part] * share
-    return TickRow(
-        start,
-        name,
-        "everyone",
-        float(share.sum()),
-        float((table.success_ms[part] >= 0).sum()),
-        float(p.sum()),
-        float((p * (1 - p)).sum()),
-    )
+    metric, share = table.metric[part], table.due_share(part, now_ms)
+    p = table.p[part] * share
+    success = (table.success_ms[part] >= 0).astype(float)
+    sums = [np.bincount(metric, each, len(names)) for each in (share, success, p, p * (1 - p))]
+    present = np.flatnonzero(np.bincount(metric, minlength=len(names)))
+    return [
+        TickRow(start, names[number], "everyone", *(float(each[number]) for each in sums))
+        for number in present.tolist()
+    ]

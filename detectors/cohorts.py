@@ -1,68 +1,259 @@
-"""Cohorts by number: everyone, single values and pairs, and which of them each leaf belongs to."""
+"""Cohorts by number: everyone, single values, pairs, and triples with enough traffic.
 
-from collections.abc import Sequence
-from itertools import combinations
+A cohort's key packs the numbers of its values, in ascending order, into one integer; an open
+hash table over plain arrays finds its number, so that a leaf's cohorts cost microseconds.
+"""
+
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from detectors.trials import Bools, Floats, Ints
+from detectors.columns import Ints, Leaves
+from detectors.compiled import compiled
 from recoup.domain.cohort import Cohort
 
+Bools = npt.NDArray[np.bool_]
 EVERYONE_ID = 0
-WATCHED_DIMS = 2
-"""Cohorts watched at all times; deeper ones are found by drill-down once these show something."""
+VALUE_BITS = 20
+FIRST_ROOM = 1 << 14
+MIX = 0x2545F4914F6CDD1D
+MIN_TRIPLE_SHARE = 0.004
+MIN_TRIPLE_COUNT = 30
+SAME_PEOPLE = 0.97
+"""A triple with this share of one of its pairs is that pair under a longer name."""
+
+
+class Members(NamedTuple):
+    """The cohorts of each leaf: ``flat[start[leaf]:stop[leaf]]``."""
+
+    flat: Ints
+    start: Ints
+    stop: Ints
 
 
 class CohortIndex:
-    """Numbers cohorts as they are first seen; ``of(leaf)`` are those a leaf belongs to."""
+    """Numbers cohorts as they are first seen."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_dims: int, most: int) -> None:
+        self.max_dims = max_dims
+        self.most = most
         self.cohorts: list[Cohort] = [Cohort({})]
         self.first_seen_ms: list[int] = [0]
-        self._numbers: dict[tuple[tuple[str, str], ...], int] = {(): EVERYONE_ID}
-        self._of_leaf: dict[int, Ints] = {}
+        self.values: list[tuple[str, str]] = [("", "")]
+        self.single_of_value: list[int] = [EVERYONE_ID]
+        self.width = 0
+        self._numbers: dict[tuple[str, str], int] = {}
+        self._table = np.zeros((2, FIRST_ROOM), dtype=np.int64)
+        self._counted = np.zeros((2, FIRST_ROOM), dtype=np.int64)
+        self._arrivals = 0
+        self._filled = 0
+        self._codes = np.zeros((0, 0), dtype=np.int64)
+        self._has: list[int] = []
+        self._stale = np.zeros(0, dtype=bool)
+        self._start = np.zeros(0, dtype=np.int64)
+        self._stop = np.zeros(0, dtype=np.int64)
+        self._flat = np.empty(1 << 16, dtype=np.int64)
+        self._used = 0
 
     def __len__(self) -> int:
         return len(self.cohorts)
 
-    def of(self, leaf: int, dims: dict[str, str], now_ms: int) -> Ints:
-        """Return the numbers of the cohorts of a leaf, numbering new ones."""
-        known = self._of_leaf.get(leaf)
-        if known is None:
-            items = tuple(sorted(dims.items()))
-            keys = [key for size in range(WATCHED_DIMS + 1) for key in combinations(items, size)]
-            known = np.array([self._number(key, now_ms) for key in keys], dtype=np.int64)
-            self._of_leaf[leaf] = known
-        return known
+    @property
+    def members(self) -> Members:
+        """The cohorts of each leaf that was made ready."""
+        return Members(self._flat, self._start, self._stop)
 
-    def _number(self, key: tuple[tuple[str, str], ...], now_ms: int) -> int:
-        number = self._numbers.get(key)
-        if number is None:
-            number = self._numbers[key] = len(self.cohorts)
-            self.cohorts.append(Cohort(dict(key)))
-            self.first_seen_ms.append(now_ms)
+    def ready(self, leaf: Ints, leaves: Leaves, now_ms: int) -> None:
+        """Number the cohorts of leaves that are new, or older than the last admitted triples."""
+        if len(leaves) > len(self._start):
+            self._grow(leaves)
+        for number in dict.fromkeys(leaf[self._stale[leaf]].tolist()):
+            if not self._has[number]:
+                self._encode(number, leaves.dims[number])
+            self._place(number, now_ms)
+
+    def codes(self, leaf: int) -> Ints:
+        """Return the numbers of the values of a leaf, ascending."""
+        found: Ints = self._codes[leaf, : self._has[leaf]]
+        return found
+
+    def codes_of(self, leaf: Ints) -> Ints:
+        """Return n x W numbers of the values of leaves, 0 where a leaf has fewer."""
+        found: Ints = self._codes[leaf]
+        return found
+
+    def covered(self, cohort: Cohort, leaf: Ints) -> Bools:
+        """Return which of some leaves belong to a cohort, whether it is numbered or not."""
+        codes = self._codes[leaf]
+        mask = np.ones(len(leaf), dtype=bool)
+        for item in cohort.root.items():
+            mask &= (codes == self._numbers.get(item, -1)).any(axis=1)
+        return mask
+
+    def cohort_of(self, values: tuple[int, ...]) -> Cohort:
+        """Return the cohort with these values, given by their numbers."""
+        return Cohort(dict(self.values[value] for value in values if value))
+
+    def count(self, arrivals: Ints) -> None:
+        """Take in leaves of sessions that arrived: how busy their pairs and triples are."""
+        if self.max_dims < 3:
+            return
+        self._arrivals += len(arrivals)
+        for leaf in arrivals.tolist():
+            codes = self.codes(leaf)
+            most = len(codes) ** 3 // 6 + 64
+            if (self._filled + most) * 2 > self._counted.shape[1]:
+                self._counted = _rehashed(self._counted)
+            self._filled += _count(self._counted, codes)
+
+    def admit(self, now_ms: int) -> int:
+        """End a counting period: number the triples with enough traffic; return how many."""
+        enough = max(MIN_TRIPLE_COUNT, MIN_TRIPLE_SHARE * self._arrivals)
+        keys, counts = self._counted
+        before = len(self)
+        for key in np.sort(keys[(counts >= enough) & (keys >> (2 * VALUE_BITS) > 0)]).tolist():
+            mine = counts[find_slot(keys, key)]
+            a, b, c = unpack(key)
+            pairs = [(a << VALUE_BITS) | b, (a << VALUE_BITS) | c, (b << VALUE_BITS) | c]
+            if max(mine / max(counts[find_slot(keys, p)], 1) for p in pairs) < SAME_PEOPLE:
+                self._number(key, (a, b, c), now_ms)
+        self._counted = np.zeros((2, FIRST_ROOM), dtype=np.int64)
+        self._arrivals = self._filled = 0
+        if len(self) > before:
+            self._stale[:] = True
+            self._used = 0
+        return len(self) - before
+
+    def _grow(self, leaves: Leaves) -> None:
+        more = max(len(leaves) - len(self._start), len(self._start), 1024)
+        self._start = np.concatenate([self._start, np.zeros(more, dtype=np.int64)])
+        self._stop = np.concatenate([self._stop, np.zeros(more, dtype=np.int64)])
+        self._stale = np.concatenate([self._stale, np.ones(more, dtype=bool)])
+        self._codes = np.concatenate([self._codes, np.zeros((more, self.width), dtype=np.int64)])
+        self._has.extend([0] * more)
+
+    def _encode(self, leaf: int, dims: dict[str, str]) -> None:
+        codes = []
+        for item in dims.items():
+            value = self._numbers.get(item)
+            if value is None:
+                value = self._numbers[item] = len(self.values)
+                self.values.append(item)
+                self.single_of_value.append(EVERYONE_ID)
+            codes.append(value)
+        if len(codes) > self.width:
+            wider = np.zeros((len(self._codes), len(codes) - self.width), dtype=np.int64)
+            self._codes = np.concatenate([self._codes, wider], axis=1)
+            self.width = len(codes)
+        self._codes[leaf, : len(codes)] = sorted(codes)
+        self._has[leaf] = len(codes)
+
+    def _place(self, leaf: int, now_ms: int) -> None:
+        codes = self.codes(leaf)
+        most = 1 + len(codes) + len(codes) ** 2 // 2 + len(codes) ** 3 // 6
+        if self._used + most > len(self._flat):
+            self._flat = np.concatenate([self._flat, np.empty_like(self._flat)])
+        found = np.empty((2, most), dtype=np.int64)
+        count = _collect(self._table[0], self._table[1], codes, self.max_dims, found)
+        for place in np.flatnonzero(found[1, :count] < 0).tolist():
+            key = int(found[0, place])
+            found[1, place] = self._number(key, tuple(v for v in unpack(key) if v), now_ms)
+        numbers = found[1, :count]
+        numbers = numbers[numbers >= 0]
+        self._flat[self._used : self._used + len(numbers)] = numbers
+        self._start[leaf], self._stop[leaf] = self._used, self._used + len(numbers)
+        self._used += len(numbers)
+        self._stale[leaf] = False
+
+    def _number(self, key: int, values: tuple[int, ...], now_ms: int) -> int:
+        """Give a cohort its number; -1 when there are too many already."""
+        if len(self.cohorts) >= self.most and len(values) > 1:
+            return -1
+        slot = find_slot(self._table[0], key)
+        if self._table[0, slot] == key:
+            return int(self._table[1, slot])
+        number = len(self.cohorts)
+        self.cohorts.append(Cohort(dict(self.values[v] for v in values)))
+        self.first_seen_ms.append(now_ms)
+        self._table[0, slot], self._table[1, slot] = key, number
+        if len(values) == 1:
+            self.single_of_value[values[0]] = number
+        if len(self.cohorts) * 2 > self._table.shape[1]:
+            self._table = _rehashed(self._table)
         return number
 
-    def sums(
-        self, leaf: Ints, values: Floats, dims: Sequence[dict[str, str]], now_ms: int
-    ) -> tuple[Ints, Floats]:
-        """Sum rows of values (n x E) over the cohorts of their leaves; each cohort once."""
-        leaves, place = np.unique(leaf, return_inverse=True)
-        totals = np.zeros((len(leaves), values.shape[1]))
-        np.add.at(totals, place, values)
-        groups = [self.of(int(i), dims[int(i)], now_ms) for i in leaves]
-        sizes = np.array([len(group) for group in groups])
-        cohorts, where = np.unique(np.concatenate(groups), return_inverse=True)
-        sums = np.zeros((len(cohorts), values.shape[1]))
-        np.add.at(sums, where, np.repeat(totals, sizes, axis=0))
-        return cohorts, sums
 
-    def touching(self, cohort: Cohort) -> Bools:
-        """Return which cohorts can share people with one: no dimension has two values."""
-        return np.array(
-            [
-                all(cohort.root.get(name, value) == value for name, value in other.root.items())
-                for other in self.cohorts
-            ],
-            dtype=bool,
-        )
+def unpack(key: int) -> tuple[int, int, int]:
+    """Return the numbers of a cohort's values, ascending; 0 where it has fewer than three."""
+    mask = (1 << VALUE_BITS) - 1
+    return key >> (2 * VALUE_BITS), key >> VALUE_BITS & mask, key & mask
+
+
+def _rehashed(table: Ints) -> Ints:
+    wider = np.zeros((2, 2 * table.shape[1]), dtype=np.int64)
+    _move(table, wider)
+    return wider
+
+
+@compiled
+def find_slot(keys: Ints, key: int) -> int:
+    """Return where a key is in an open hash table, or where it belongs; 0 marks a free slot."""
+    mask = len(keys) - 1
+    mixed = (key ^ (key >> 23)) * MIX
+    slot = (mixed ^ (mixed >> 31)) & mask
+    while keys[slot] not in (0, key):
+        slot = (slot + 1) & mask
+    return slot
+
+
+@compiled
+def _move(table: Ints, wider: Ints) -> None:
+    for i in range(table.shape[1]):
+        if table[0, i]:
+            slot = find_slot(wider[0], table[0, i])
+            wider[0, slot], wider[1, slot] = table[0, i], table[1, i]
+
+
+@compiled
+def _collect(keys: Ints, numbers: Ints, codes: Ints, max_dims: int, found: Ints) -> int:
+    """Write key and number of each cohort of a leaf; -1 for singles and pairs not numbered yet."""
+    found[0, 0], found[1, 0] = 0, EVERYONE_ID
+    count = 1
+    size = len(codes)
+    for a in range(size):
+        one = codes[a]
+        slot = find_slot(keys, one)
+        found[0, count], found[1, count] = one, numbers[slot] if keys[slot] == one else -1
+        count += 1
+        for b in range(a + 1, size if max_dims > 1 else 0):
+            two = (one << VALUE_BITS) | codes[b]
+            slot = find_slot(keys, two)
+            found[0, count], found[1, count] = two, numbers[slot] if keys[slot] == two else -1
+            count += 1
+            for c in range(b + 1, size if max_dims > 2 else 0):
+                three = (two << VALUE_BITS) | codes[c]
+                slot = find_slot(keys, three)
+                if keys[slot] == three:
+                    found[0, count], found[1, count] = three, numbers[slot]
+                    count += 1
+    return count
+
+
+@compiled
+def _count(table: Ints, codes: Ints) -> int:
+    """Count the pairs and triples of one arrival; return how many keys are new."""
+    fresh = 0
+    size = len(codes)
+    for a in range(size):
+        for b in range(a + 1, size):
+            two = (codes[a] << VALUE_BITS) | codes[b]
+            for c in range(b, size):
+                # c == b stands for the pair itself.
+                key = two if c == b else (two << VALUE_BITS) | codes[c]
+                slot = find_slot(table[0], key)
+                if table[0, slot] == 0:
+                    table[0, slot] = key
+                    fresh += 1
+                table[1, slot] += 1
+    return fresh

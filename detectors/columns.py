@@ -1,21 +1,27 @@
-"""From stored lines to columns: events with their dimensions interned as leaf numbers."""
+"""From stored lines to columns: types, sessions and leaves by number, times in milliseconds."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from recoup.domain.series import EventBlock
 from recoup.domain.storefront import API_TIMED, ORDER_COMPLETED, PAYMENT_FAILED, SCRIPT_ERROR
 
 FUTURE_MS = 120_000
 OTHER = "other"
+MAX_TYPES = 60
+"""Event types that are told apart; further ones are counted as one."""
+
+Ints = npt.NDArray[np.int64]
 _EMPTY = msgspec.Raw(b"{}")
 
 
 class _Line(msgspec.Struct, gc=False):
-    id: str
     type: str
     time: datetime
     session: str
@@ -33,51 +39,97 @@ class _Props(msgspec.Struct, gc=False):
     reason: str | None = None
 
 
-class Event(NamedTuple):
-    """One event as the sessioniser sees it; ``detail`` and ``number`` depend on the type."""
+class Detail(NamedTuple):
+    """What an event of a telling type says beyond its type: a text and a number."""
 
-    time_ms: int
-    order: int
-    session: str
-    type: str
-    leaf: int
-    detail: str
+    text: str
     number: float
 
 
+class Columns(NamedTuple):
+    """Events in log order, one array a field, each of length n; times in Unix milliseconds."""
+
+    time_ms: Ints
+    order: Ints
+    session: Ints
+    type: Ints
+    text: Ints
+    """The number of the dims as they were written, of ``Leaves.read``."""
+
+    def part(self, rows: npt.NDArray[np.bool_] | Ints) -> "Columns":
+        """Return the events that a mask or an index picks."""
+        return Columns(*(column[rows] for column in self))
+
+    def then(self, other: "Columns") -> "Columns":
+        """Return these events and then others."""
+        if len(self.order) == 0:
+            return other
+        return Columns(*(np.concatenate(pair) for pair in zip(self, other, strict=True)))
+
+
+NOTHING = Columns(*(np.empty(0, dtype=np.int64) for _ in range(5)))
 _LINES = msgspec.json.Decoder(_Line)
 _PROPS = msgspec.json.Decoder(_Props)
 _DIMS = msgspec.json.Decoder(dict[str, str])
-_TELLING = frozenset({SCRIPT_ERROR, PAYMENT_FAILED, ORDER_COMPLETED, API_TIMED})
+TELLING = frozenset({SCRIPT_ERROR, PAYMENT_FAILED, ORDER_COMPLETED, API_TIMED})
 
 
 @dataclass
 class Leaves:
     """Every combination of dimension values that was seen, by number.
 
-    A dimension with more than ``max_values`` values has the further ones folded into ``other``, so
-    that a runaway dimension cannot eat the memory; ``folded`` counts them.
+    A *text* is a combination as an event wrote it, numbered as the log is read; a *leaf* is
+    numbered when a tick first takes it in, so that its number does not depend on how the log was
+    cut into blocks. A dimension with more than ``max_values`` values has the further ones folded
+    into ``other``, so that a runaway dimension cannot eat the memory; ``folded`` counts them.
     """
 
     max_values: int
     dims: list[dict[str, str]] = field(default_factory=list)
+    texts: list[dict[str, str]] = field(default_factory=list)
     folded: dict[str, int] = field(default_factory=dict)
-    _by_raw: dict[bytes, int] = field(default_factory=dict)
+    by_text: dict[bytes, int] = field(default_factory=dict)
+    _of_text: Ints = field(default_factory=lambda: np.full(1024, -1, dtype=np.int64))
     _by_dims: dict[tuple[tuple[str, str], ...], int] = field(default_factory=dict)
+    _joined: dict[tuple[int, int], int] = field(default_factory=dict)
     _values: dict[str, set[str]] = field(default_factory=dict)
 
-    def number(self, raw: bytes) -> int:
-        """Return the number of a leaf given its JSON object."""
-        known = self._by_raw.get(raw)
+    def __len__(self) -> int:
+        return len(self.dims)
+
+    def read(self, raw: bytes) -> int:
+        """Return the number of a text, a JSON object as it stands in a line."""
+        known = self.by_text.get(raw)
         if known is None:
             dims = {name: self._fold(name, value) for name, value in _DIMS.decode(raw).items()}
-            key = tuple(sorted(dims.items()))
-            known = self._by_dims.get(key)
-            if known is None:
-                known = len(self.dims)
-                self._by_dims[key] = known
-                self.dims.append(dict(key))
-            self._by_raw[raw] = known
+            known = self.by_text[raw] = len(self.texts)
+            self.texts.append(dims)
+        return known
+
+    def settle(self, texts: Ints) -> Ints:
+        """Return the leaves of texts, numbering new ones in the order given."""
+        if len(self._of_text) < len(self.texts):
+            more = np.full(len(self.texts), -1, dtype=np.int64)
+            self._of_text = np.concatenate([self._of_text, more])
+        for text in dict.fromkeys(texts[self._of_text[texts] < 0].tolist()):
+            self._of_text[text] = self._intern(self.texts[text])
+        found: Ints = self._of_text[texts]
+        return found
+
+    def joined(self, before: int, after: int) -> int:
+        """Return the leaf with the values of one and, where it has none, those of one before."""
+        known = self._joined.get((before, after))
+        if known is None:
+            known = self._intern({**self.dims[before], **self.dims[after]})
+            self._joined[before, after] = known
+        return known
+
+    def _intern(self, dims: dict[str, str]) -> int:
+        key = tuple(sorted(dims.items()))
+        known = self._by_dims.get(key)
+        if known is None:
+            known = self._by_dims[key] = len(self.dims)
+            self.dims.append(dict(key))
         return known
 
     def _fold(self, name: str, value: str) -> str:
@@ -91,36 +143,106 @@ class Leaves:
         return OTHER
 
 
-def decode(block: EventBlock, leaves: Leaves) -> list[Event]:
-    """Return the events of a block in log order; times ahead of their arrival are clipped to it."""
-    latest = block.received_at_ms + FUTURE_MS
-    order = block.first_position
-    events = []
-    for line in _LINES.decode_lines(block.data):
-        time_ms = int(line.time.timestamp() * 1000)
-        if time_ms > latest:
-            time_ms = block.received_at_ms
-        detail, number = "", 0.0
-        if line.type in _TELLING:
-            detail, number = _tell(line)
-        leaf = leaves.number(bytes(line.dims))
-        events.append(Event(time_ms, order, line.session, line.type, leaf, detail, number))
-        order += 1
-    return events
+@dataclass
+class Decoder:
+    """Turns blocks into columns; numbers what it meets for the first time."""
+
+    leaves: Leaves
+    types: dict[str, int]
+    sessions: dict[str, int] = field(default_factory=dict)
+    free: list[int] = field(default_factory=list)
+    """Numbers of sessions that were forgotten, to be given anew."""
+    issued: int = 0
+    """Session numbers given so far, those free again included."""
+
+    def decode(self, block: EventBlock) -> tuple[Columns, dict[int, Detail]]:
+        """Return the events of a block and, by order, the details of the telling ones.
+
+        Times ahead of their arrival are clipped to it.
+        """
+        lines = _LINES.decode_lines(block.data)
+        times = _milliseconds([line.time for line in lines])
+        times[times > block.received_at_ms + FUTURE_MS] = block.received_at_ms
+        columns = Columns(
+            times,
+            np.arange(block.first_position, block.first_position + len(lines), dtype=np.int64),
+            self._sessions([line.session for line in lines]),
+            self._types([line.type for line in lines]),
+            self._texts([bytes(line.dims) for line in lines]),
+        )
+        details = {
+            block.first_position + place: _tell(line)
+            for place, line in enumerate(lines)
+            if line.type in TELLING
+        }
+        return columns, details
+
+    def forget(self, sessions: set[int]) -> None:
+        """Free the numbers of sessions that are over."""
+        for key in [key for key, number in self.sessions.items() if number in sessions]:
+            self.free.append(self.sessions.pop(key))
+
+    def _sessions(self, keys: list[str]) -> Ints:
+        known = self.sessions
+        for key in dict.fromkeys(key for key in keys if key not in known):
+            if self.free:
+                known[key] = self.free.pop()
+            else:
+                known[key] = self.issued
+                self.issued += 1
+        return np.fromiter(map(known.__getitem__, keys), np.int64, len(keys))
+
+    def _types(self, kinds: list[str]) -> Ints:
+        known = self.types
+        for kind in dict.fromkeys(kinds):
+            if kind not in known:
+                known[kind] = min(len(known), MAX_TYPES)
+        return np.fromiter(map(known.__getitem__, kinds), np.int64, len(kinds))
+
+    def _texts(self, raws: list[bytes]) -> Ints:
+        known = self.leaves.by_text
+        for raw in dict.fromkeys(raws):
+            if raw not in known:
+                self.leaves.read(raw)
+        return np.fromiter(map(known.__getitem__, raws), np.int64, len(raws))
 
 
-def _tell(line: _Line) -> tuple[str, float]:
+def _milliseconds(times: list[datetime]) -> Ints:
+    # A block seldom spans more than a few hours: seconds are told from the first hour of each.
+    hours: dict[tuple[int, int, int, int], int] = {}
+    found = np.empty(len(times), dtype=np.int64)
+    for place, time in enumerate(times):
+        key = (time.year, time.month, time.day, time.hour)
+        base = hours.get(key)
+        if base is None or time.utcoffset():
+            whole = time.replace(minute=0, second=0, microsecond=0)
+            base = int(whole.timestamp()) * 1000
+            if not time.utcoffset():
+                hours[key] = base
+        found[place] = base + time.minute * 60_000 + time.second * 1000 + time.microsecond // 1000
+    return found
+
+
+def _tell(line: _Line) -> Detail:
     try:
         props = _PROPS.decode(line.props)
     except msgspec.ValidationError:
-        return "", 0.0
+        return Detail("", 0.0)
     if line.type == API_TIMED:
-        return props.endpoint or "", float(props.ms or 0.0)
+        return Detail(props.endpoint or "", float(props.ms or 0.0))
     if line.type == SCRIPT_ERROR:
-        return props.file or props.message or "", 0.0
+        return Detail(props.file or props.message or "", 0.0)
     if line.type == PAYMENT_FAILED:
-        return props.reason or "", 0.0
+        return Detail(props.reason or "", 0.0)
     try:
-        return props.currency or "", float(props.value or 0.0)
+        return Detail(props.currency or "", float(props.value or 0.0))
     except ValueError:
-        return props.currency or "", 0.0
+        return Detail(props.currency or "", 0.0)
+
+
+def funnel_steps(funnel: tuple[str, ...]) -> list[tuple[int, int]]:
+    """Return each elementary step and the joined one over the last two, as places in the funnel."""
+    steps = list(pairwise(range(len(funnel))))
+    if len(funnel) >= 3:
+        steps.append((len(funnel) - 3, len(funnel) - 1))
+    return steps

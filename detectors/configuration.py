@@ -24,6 +24,9 @@ class DetectionConfig:
     max_values_per_dimension: int = 500
     currency: str = "EUR"
     shadow: bool = False
+    charts: bool = True
+    """Whether rows for charts are made; a backtest does without."""
+    max_cohorts: int = 40_000
     drops: tuple[float, ...] = (0.1, 0.2, 0.35, 0.5, 0.75, 0.97)
     rises: tuple[float, ...] = (2.0, 3.0, 5.0, 10.0, 25.0, 60.0)
     changing_dimensions: frozenset[str] = field(

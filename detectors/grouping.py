@@ -3,22 +3,22 @@
 from collections.abc import Iterable
 
 from detectors.incidents import OpenIncident
-from detectors.reporting import Opening
+from recoup.domain.cohort import Cohort
 
-TOGETHER_MS = 20 * 60_000
+TOGETHER_MS = 25 * 60_000
 
 
 def related(
-    incidents: Iterable[OpenIncident], opening: Opening, now_ms: int, horizon_ms: int
+    incidents: Iterable[OpenIncident], cohort: Cohort, onset_ms: int, now_ms: int, horizon_ms: int
 ) -> OpenIncident | None:
     """Return the open incident that an alarm belongs to: same time, and people in common.
 
     Shortly after a recovery an alarm is an echo: trials that began before it are still maturing.
     """
     for incident in incidents:
-        together = abs(opening.onset_ms - incident.onset_ms) <= TOGETHER_MS
+        together = abs(onset_ms - incident.onset_ms) <= TOGETHER_MS
         echo = bool(incident.recovered_ms) and now_ms - incident.recovered_ms < horizon_ms
-        mine, theirs = opening.cohort.root, incident.cohort.root
+        mine, theirs = cohort.root, incident.cohort.root
         disjoint = any(name in theirs and theirs[name] != v for name, v in mine.items())
         shared = not mine or not theirs or bool(set(mine.items()) & set(theirs.items()))
         if (together or echo) and shared and (echo or not disjoint):

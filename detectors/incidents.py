@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from detectors.trials import Matured
 from recoup.domain.cohort import Cohort
 
-RECOVERY_EVIDENCE = 7.0
+RECOVERY_EVIDENCE = 10.0
 
 
 @dataclass
@@ -13,6 +13,7 @@ class OpenIncident:
     """One incident from its alarm until its cohort is back and people have closed it."""
 
     incident_id: str
+    kind: str
     metric: str
     cohort: Cohort
     direction: str
@@ -23,25 +24,14 @@ class OpenIncident:
     recovery: float = 0.0
     recovered_ms: int = 0
     closed: bool = False
-    withheld: list[tuple[str, Matured]] = field(default_factory=list)
+    withheld: list[Matured] = field(default_factory=list)
 
     @property
     def suppresses(self) -> bool:
         """Tell whether this incident still explains what its cohort does."""
         return not self.recovered_ms
 
-    def belongs(self, dims: dict[str, str]) -> bool:
-        """Tell whether a leaf is in the incident's cohort."""
-        return self.cohort.covers(dims)
-
     def look(self, gain: float) -> bool:
         """Take in one tick's evidence for the illness; tell when the cohort is back."""
         self.recovery = max(0.0, self.recovery - gain)
         return self.recovery >= RECOVERY_EVIDENCE
-
-    def widen(self, cohort: Cohort, metric: str) -> bool:
-        """Take in a cohort that is hit too under the same metric; tell whether anything changed."""
-        if metric != self.metric or self.recovered_ms:
-            return False
-        self.cohort = Cohort(dict(self.cohort.root.items() & cohort.root.items()))
-        return True

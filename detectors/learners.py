@@ -6,16 +6,18 @@ combination never seen before has a prediction at once, from its parts.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 from river.linear_model import LogisticRegression
 from river.optim import AdaGrad
 from river.stats import EWMean, Quantile
 
+from detectors.cohorts import CohortIndex
+from detectors.columns import Ints
 from detectors.configuration import DAY_MS, HOUR_MS
-from detectors.trials import Floats, Matured
+from detectors.trials import Bools, Floats, Matured
 from recoup.domain.cohort import Cohort
 
 RATE = 0.05
@@ -23,128 +25,209 @@ WEEKEND_FROM = 5
 EPOCH_WEEKDAY = 3
 """1 January 1970 was a Thursday."""
 
+ONE_BY_ONE = 3000
+"""Trials learned one at a time, before steps over many are small enough to be as good."""
 
-def time_features(time_ms: int) -> dict[str, float]:
-    """Return two daily harmonics and whether it is a weekend.
+MANY = 512
+LEVEL_PRIOR = 300.0
+LEVEL_GAIN = 0.25
+LEVEL_BOUND = 1.4
+TIMES = ("level", "weekend", "sin1", "cos1", "sin2", "cos2")
+
+
+def time_features(time_ms: Ints) -> Floats:
+    """Return n x 6: one, whether it is a weekend, and two daily harmonics.
 
     The harmonics are shared: a shop's second day is a weekend as often as not, and a curve of its
     own for each sort of day would be a guess wherever that sort was not seen yet.
     """
-    weekday = (time_ms // DAY_MS + EPOCH_WEEKDAY) % 7
+    weekend = (time_ms // DAY_MS + EPOCH_WEEKDAY) % 7 >= WEEKEND_FROM
     angle = 2 * math.pi * (time_ms % DAY_MS) / DAY_MS
-    return {
-        "weekend": 1.0 if weekday >= WEEKEND_FROM else 0.0,
-        "sin1": math.sin(angle),
-        "cos1": math.cos(angle),
-        "sin2": math.sin(2 * angle),
-        "cos2": math.cos(2 * angle),
-    }
+    waves = [np.sin(angle), np.cos(angle), np.sin(2 * angle), np.cos(2 * angle)]
+    return np.stack([np.ones(len(time_ms)), weekend.astype(float), *waves], axis=1)
 
 
 @dataclass
 class OutcomeLearner:
-    """Predicts the success of a trial of one metric, and learns from it."""
+    """Predicts the success of a trial of one metric, and learns from it.
+
+    Features are one-hot values (by their numbers in the cohort index), the time, and cohorts
+    whose own level people declared to be normal.
+    """
 
     ignored: frozenset[str]
     model: LogisticRegression = field(
-        default_factory=lambda: LogisticRegression(optimizer=AdaGrad(RATE), intercept_lr=0.02)
+        default_factory=lambda: LogisticRegression(optimizer=AdaGrad(RATE), intercept_lr=0.0)
     )
     accepted: list[Cohort] = field(default_factory=list)
-    """Cohorts whose own level people declared to be normal: each is a feature of its own."""
     learned: int = 0
-    _features: dict[int, dict[str, float]] = field(default_factory=dict)
+    level: float = 1.0
+    """A slow factor on all predictions: how the shop as a whole does these hours."""
+    _names: list[str | None] = field(default_factory=lambda: [None])
+    values: Floats = field(default_factory=lambda: np.zeros(1))
+    """The weight of each value, by its number in the cohort index."""
+    times: Floats = field(default_factory=lambda: np.zeros(len(TIMES)))
+    levels: Floats = field(default_factory=lambda: np.zeros(0))
+    """The weights of the accepted cohorts."""
 
-    def features(self, leaf: int, dims: dict[str, str]) -> dict[str, float]:
-        """Return the one-hot features of a leaf, remembered by its number."""
-        known = self._features.get(leaf)
-        if known is None:
-            known = {f"{k}={v}": 1.0 for k, v in dims.items() if k not in self.ignored}
-            for cohort in self.accepted:
-                if cohort.covers(dims):
-                    known[f"accepted:{cohort.label}"] = 1.0
-            self._features[leaf] = known
-        return known
+    def learn(self, matured: Matured, index: CohortIndex) -> None:
+        """Learn from trials that have reached their age; equal ones at one hour are one step."""
+        hour = matured.exposed_ms // HOUR_MS
+        key = (hour << 1 | matured.success) << 32 | matured.leaf
+        _, first, counts = np.unique(key, return_index=True, return_counts=True)
+        order = np.argsort(first)
+        rows, counts = first[order], counts[order].astype(float)
+        leaf, hour, success = matured.leaf[rows], hour[rows], matured.success[rows]
+        if not self.learned:
+            self._begin_at(float(matured.success.sum() + 0.5) / (len(matured.success) + 1.0))
+        self._read_names(index)
+        for start in range(0, len(rows), MANY):
+            part = slice(start, start + MANY)
+            features = self._features(leaf[part], hour[part] * HOUR_MS, index)
+            if self.learned < ONE_BY_ONE or len(counts[part]) < 100:
+                self._learn_each(features, success[part], counts[part])
+            else:
+                self._learn_many(features, success[part], counts[part])
+            self.learned += int(counts[part].sum())
 
-    def predict(self, leaves: list[int], dims: Sequence[dict[str, str]], now_ms: int) -> Floats:
-        """Return the probability of success of trials that begin now."""
-        when = time_features(now_ms)
-        cache: dict[int, float] = {}
-        for leaf in leaves:
-            if leaf not in cache:
-                x = {**self.features(leaf, dims[leaf]), **when}
-                known = self.model.predict_proba_one(x)  # type: ignore[no-untyped-call] # River has no types here.
-                cache[leaf] = known.get(True, 0.5)
-        return np.array([cache[leaf] for leaf in leaves], dtype=np.float64)
+    def _begin_at(self, share: float) -> None:
+        """Start from the first hour's share of successes; from a half, rare ones take days."""
+        self.model._weights.update({TIMES[0]: math.log(share / (1 - share))})
 
-    def learn(self, matured: Matured, dims: Sequence[dict[str, str]]) -> None:
-        """Learn from trials that have reached their age."""
-        learn_one = self.model.learn_one
-        hours: dict[int, dict[str, float]] = {}
-        for leaf, exposed, success in zip(
-            matured.leaf.tolist(),
-            matured.exposed_ms.tolist(),
-            matured.success.tolist(),
-            strict=True,
-        ):
-            hour = exposed // HOUR_MS
-            when = hours.get(hour)
-            if when is None:
-                when = hours[hour] = time_features(hour * HOUR_MS)
-            learn_one({**self.features(leaf, dims[leaf]), **when}, success)
-        self.learned += len(matured.leaf)
+    def follow_level(self, seen: float, expected: float) -> None:
+        """Take in how many successes an hour had against what was expected."""
+        ratio = (seen + LEVEL_PRIOR) / (expected + LEVEL_PRIOR)
+        level = self.level * ratio**LEVEL_GAIN
+        self.level = min(max(level, 1 / LEVEL_BOUND), LEVEL_BOUND)
 
-    def accept(self, cohort: Cohort) -> None:
-        """Give a cohort a level of its own, which released trials will teach."""
+    def accept(self, cohort: Cohort, log_odds: float, index: CohortIndex) -> None:
+        """Give a cohort a level of its own, from which learning goes on."""
         if cohort not in self.accepted:
             self.accepted.append(cohort)
-            self._features.clear()
+            self.model._weights.update({_level_name(cohort): 0.0})
+        name = _level_name(cohort)
+        self.model._weights.update({name: self.model.weights.get(name, 0.0) + log_odds})
+        self.read_weights(index)
+
+    def _learn_each(self, features: pd.DataFrame, success: Bools, counts: Floats) -> None:
+        learn_one = self.model.learn_one
+        names, rows = list(features.columns), features.to_numpy()
+        for row, outcome, count in zip(rows, success.tolist(), counts.tolist(), strict=True):
+            used = np.flatnonzero(row)
+            x = {names[k]: float(row[k]) for k in used.tolist()}
+            learn_one(x, outcome, w=count)
+
+    def _learn_many(self, features: pd.DataFrame, success: Bools, counts: Floats) -> None:
+        # River takes the mean of the gradients; every trial is to count as one.
+        weights = pd.Series(counts * len(counts))
+        self.model.learn_many(features, pd.Series(success), weights)
+
+    def _features(self, leaf: Ints, time_ms: Ints, index: CohortIndex) -> pd.DataFrame:
+        codes = index.codes_of(leaf)
+        dense = np.zeros((len(leaf), len(self._names)))
+        dense[np.arange(len(leaf))[:, None], codes] = 1.0
+        kept = [number for number, name in enumerate(self._names) if name is not None]
+        parts = [dense[:, kept], time_features(time_ms)]
+        parts += [index.covered(cohort, leaf)[:, None].astype(float) for cohort in self.accepted]
+        names = [str(self._names[number]) for number in kept] + list(TIMES)
+        names += [_level_name(cohort) for cohort in self.accepted]
+        return pd.DataFrame(np.hstack(parts), columns=names)
+
+    def _read_names(self, index: CohortIndex) -> None:
+        for dimension, value in index.values[len(self._names) :]:
+            ignored = dimension in self.ignored
+            self._names.append(None if ignored else f"{dimension}={value}")
+
+    def read_weights(self, index: CohortIndex) -> None:
+        """Take over the model's weights as arrays."""
+        self._read_names(index)
+        weights = self.model.weights
+        self.values = np.array([weights.get(name, 0.0) for name in self._names])
+        self.times = np.array([weights.get(name, 0.0) for name in TIMES])
+        names = map(_level_name, self.accepted)
+        self.levels = np.array([weights.get(name, 0.0) for name in names])
+
+
+class Baseline:
+    """The learners of all metrics, asked at once for the trials of a tick."""
+
+    def __init__(self, metrics: int, ignored: frozenset[str]) -> None:
+        self.learners = [OutcomeLearner(ignored) for _ in range(metrics)]
+        self._values = np.zeros((metrics, 1))
+        self._times = np.zeros((metrics, len(TIMES)))
+
+    def predict(self, metric: Ints, leaf: Ints, index: CohortIndex, now_ms: int) -> Floats:
+        """Return the probability of success of trials that begin now."""
+        if self._values.shape[1] < len(index.values):
+            self.take_over(index)
+        codes = index.codes_of(leaf)
+        scores = self._values[metric[:, None], codes].sum(axis=1)
+        scores += (self._times @ time_features(np.array([now_ms]))[0])[metric]
+        for number, learner in enumerate(self.learners):
+            for place, cohort in enumerate(learner.accepted):
+                mine = (metric == number) & index.covered(cohort, leaf)
+                scores[mine] += learner.levels[place]
+        levels = np.array([learner.level for learner in self.learners])
+        p: Floats = levels[metric] / (1.0 + np.exp(-scores))
+        return p
+
+    def take_over(self, index: CohortIndex) -> None:
+        """Read the weights after the learners have learned, or values became known."""
+        self._values = np.zeros((len(self.learners), len(index.values)))
+        for number, learner in enumerate(self.learners):
+            learner.read_weights(index)
+            self._values[number] = learner.values
+            self._times[number] = learner.times
+
+
+def _level_name(cohort: Cohort) -> str:
+    return f"accepted:{cohort.label}"
 
 
 @dataclass
 class SlownessLearner:
-    """The learned 95th percentile of one endpoint's latency; slower is a success of a rise."""
+    """The learned 95th percentile of one endpoint's latency, and how often it is exceeded."""
 
     quantile: Quantile = field(default_factory=lambda: Quantile(0.95))
-    seen: int = 0
+    share: EWMean = field(default_factory=lambda: EWMean(0.001))
 
     def observe(self, ms: float) -> bool:
         """Tell whether a call is slower than the quantile so far, then learn from it."""
         limit = self.quantile.get()
+        slow = limit is not None and ms > limit
         self.quantile.update(ms)
-        self.seen += 1
-        return limit is not None and ms > limit
+        self.share.update(float(slow))
+        return slow
 
 
 @dataclass
-class CountLearner:
-    """The expected number of events of one type in a tick: a weekly profile times a level."""
+class VolumeLearner:
+    """The expected number of events of one type in a tick: a daily profile times a recent level."""
 
-    fading: float = 0.3
-    bins: dict[int, EWMean] = field(default_factory=dict)
-    level: EWMean = field(default_factory=lambda: EWMean(0.02))
-    surplus: EWMean = field(default_factory=lambda: EWMean(0.01))
+    profile: Floats = field(default_factory=lambda: np.zeros(96))
+    visits: Floats = field(default_factory=lambda: np.zeros(96))
+    recent: EWMean = field(default_factory=lambda: EWMean(1 / 45))
+    recent_profile: EWMean = field(default_factory=lambda: EWMean(1 / 45))
+    surplus: EWMean = field(default_factory=lambda: EWMean(0.005))
     """Squared deviation over expectation: 1 for a Poisson count, more for a lively shop."""
-    seen: int = 0
 
     def expect(self, now_ms: int) -> float:
-        """Return the expected count of the tick that starts now; 0 while nothing is known."""
-        profile = self.bins.get(self._bin(now_ms))
-        if profile is None:
-            return 0.0
-        return float(profile.get() * max(0.05, self.level.get() or 1.0))
+        """Return the expected count of the tick that begins now; 0 while too little is known."""
+        ratio = self.profile[self._bin(now_ms)] / max(self.recent_profile.get() or 0.0, 1e-9)
+        return float((self.recent.get() or 0.0) * min(max(ratio, 0.25), 4.0))
 
     def learn(self, now_ms: int, count: float) -> None:
         """Learn from a tick."""
         expected = self.expect(now_ms)
-        bin_number = self._bin(now_ms)
-        profile = self.bins.setdefault(bin_number, EWMean(self.fading / 10))
+        place = self._bin(now_ms)
+        self.visits[place] += 1.0
+        rate = max(1 / self.visits[place], 1 / 60)
+        self.profile[place] += rate * (count - self.profile[place])
+        self.recent.update(count)
+        self.recent_profile.update(self.profile[place])
         if expected > 0:
-            self.level.update(min(5.0, count / max(profile.get(), 1e-9)))
             self.surplus.update(min(50.0, (count - expected) ** 2 / max(expected, 0.5)))
-        profile.update(count)
-        self.seen += 1
 
     @staticmethod
     def _bin(now_ms: int) -> int:
-        weekday = (now_ms // DAY_MS + EPOCH_WEEKDAY) % 7
-        return int((now_ms % DAY_MS) // HOUR_MS) + (24 if weekday >= WEEKEND_FROM else 0)
+        return now_ms % DAY_MS // (DAY_MS // 96)

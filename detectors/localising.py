@@ -1,126 +1,181 @@
-"""Which cohort an alarm is about: up to the parent, or down to the child that explains it."""
+"""Which cohort an alarm is about: the one whose shared effect explains the harm best.
 
+Every cohort of up to three dimensions that was hit is a candidate. Its score is the censored-data
+log-likelihood of its trials at the effect that suits it best, less the price of having been
+picked from all candidates of its depth: a parent explains more trials than its child where all of
+it is hit, and fewer well where only the child is.
+"""
+
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
+from detectors.cohorts import VALUE_BITS, CohortIndex, find_slot, unpack
+from detectors.compiled import compiled
+from detectors.sequential import alternative
 from detectors.trials import Bools, Floats, Ints, TrialTable
 from recoup.domain.cohort import Cohort
 
-PENALTY_A_DIM = 2.0
-CLEAN_SHARE = 0.35
-MIN_EXPECTED = 4.0
+DROPS = 1.0 - np.array([0.08, 0.14, 0.2, 0.27, 0.35, 0.43, 0.52, 0.62, 0.75, 0.87, 0.97])
+RISES = np.array([1.4, 2.0, 3.0, 4.5, 7.0, 10.0, 15.0, 25.0, 45.0])
+LOOK_BACK_MS = 90 * 60_000
 
 
 @dataclass(frozen=True)
-class LeafTallies:
-    """Trials, successes, expectation and variance by leaf, since a moment; length L each."""
+class Exposed:
+    """The trials of one metric since a moment; arrays of length n.
 
-    leaves: Ints
-    dims: tuple[dict[str, str], ...]
-    trials: Floats
-    observed: Floats
-    expected: Floats
-    variance: Floats
+    ``share`` is the share of the successes due by now, ``ratios`` the alternatives to compare.
+    """
+
+    leaf: Ints
+    exposed_ms: Ints
+    p: Floats
+    share: Floats
+    success: Bools
+    ratios: Floats
     sign: float
     """1 where a drop is the harm, -1 where a rise is."""
 
-    def mask(self, cohort: Cohort) -> Bools:
-        """Return which leaves belong to a cohort."""
-        return np.array([cohort.covers(dims) for dims in self.dims], dtype=bool)
+    def part(self, mask: Bools) -> "Exposed":
+        """Return the trials that a mask picks."""
+        return Exposed(
+            self.leaf[mask],
+            self.exposed_ms[mask],
+            self.p[mask],
+            self.share[mask],
+            self.success[mask],
+            self.ratios,
+            self.sign,
+        )
 
-    def shortfall(self, mask: Bools) -> tuple[float, float, float]:
-        """Return harm (in successes), expectation and variance of a set of leaves."""
-        expected = float(self.expected[mask].sum())
-        harm = self.sign * (expected - float(self.observed[mask].sum()))
-        return harm, expected, float(self.variance[mask].sum())
+    def shortfall(self) -> tuple[float, float, float, float]:
+        """Return trials due, successes, expected successes and their variance."""
+        expected = self.p * self.share
+        return (
+            float(self.share.sum()),
+            float(self.success.sum()),
+            float(expected.sum()),
+            float((expected * (1 - expected)).sum()),
+        )
 
-    def gain(self, mask: Bools) -> float:
-        """Return the approximate log-likelihood ratio of harm in a set of leaves."""
-        harm, _, variance = self.shortfall(mask)
-        return max(0.0, harm) ** 2 / (2 * max(variance, 0.5))
+    def gains(self) -> Floats:
+        """Return n x G: the log-likelihood ratio of each trial under each alternative."""
+        q = alternative(self.p[:, None], self.ratios[None, :])
+        p, share = self.p[:, None], self.share[:, None]
+        failing = np.log((1 - q * share) / (1 - p * share))
+        gains: Floats = np.where(self.success[:, None], np.log(q / p), failing)
+        return gains
 
 
-def tally(
-    table: TrialTable, since_ms: int, now_ms: int, all_dims: list[dict[str, str]]
-) -> LeafTallies:
-    """Return the tallies by leaf of trials exposed since a moment."""
-    start = int(np.searchsorted(table.exposed_ms, since_ms))
-    share = table.lags.share_by((now_ms - table.exposed_ms[start:]).astype(np.float64))
-    p = table.predicted[start:] * share
-    leaves, place = np.unique(table.leaf[start:], return_inverse=True)
-
-    def total(weights: Floats) -> Floats:
-        sums: Floats = np.bincount(place, weights, len(leaves)).astype(np.float64)
-        return sums
-
-    return LeafTallies(
-        leaves=leaves,
-        dims=tuple(all_dims[leaf] for leaf in leaves),
-        trials=total(share),
-        observed=total((table.success_ms[start:] >= 0).astype(np.float64)),
-        expected=total(p),
-        variance=total(p * (1 - p)),
-        sign=1.0 if table.direction == "drop" else -1.0,
+def exposed_since(
+    table: TrialTable, metric: int, drop: bool, since_ms: int, now_ms: int
+) -> Exposed:
+    """Return the trials of a metric exposed since a moment, as they stand now."""
+    part = table.since(since_ms)
+    mine = table.metric[part] == metric
+    ages = (now_ms - table.exposed_ms[part][mine]).astype(np.float64)
+    return Exposed(
+        table.leaf[part][mine],
+        table.exposed_ms[part][mine],
+        table.p[part][mine],
+        table.lags[metric].share_by(ages),
+        table.success_ms[part][mine] >= 0,
+        DROPS if drop else RISES,
+        1.0 if drop else -1.0,
     )
 
 
-def find_root(tallies: LeafTallies, start: Cohort, max_dims: int) -> Cohort:
-    """Return the cohort that best explains the harm, beginning from one that raised an alarm."""
-    best = start
-    while (parent := _better_parent(tallies, best)) is not None:
-        best = parent
-    while len(best) < max_dims and (child := _better_child(tallies, best)) is not None:
-        best = child
-    return best
+def find_root(trials: Exposed, index: CohortIndex, max_dims: int) -> tuple[Cohort, int]:
+    """Return the cohort that explains the harm best, and the place of its effect in ``ratios``."""
+    leaves, place = np.unique(trials.leaf, return_inverse=True)
+    gains = trials.gains()
+    by_leaf = np.zeros((len(leaves), gains.shape[1]))
+    np.add.at(by_leaf, place, gains)
+    codes = index.codes_of(leaves)
+    keys, sums = _all_cohorts(codes, by_leaf, max_dims)
+    best = sums.argmax(axis=1)
+    score = sums[np.arange(len(keys)), best]
+    depth = _depth(keys)
+    for dims in range(1, max_dims + 1):
+        mine = depth == dims
+        score[mine] -= math.log(max(int(mine.sum()), 1)) + 0.5 * dims
+    # Of cohorts that score alike, the shorter name and then the label decide, not their numbers.
+    close = np.flatnonzero(score >= score.max() - 1e-9)
+    names = [index.cohort_of(unpack(int(keys[row]))) for row in close.tolist()]
+    _, _, chosen = min((len(name), name.label, row) for name, row in zip(names, close, strict=True))
+    return index.cohort_of(unpack(int(keys[chosen]))), int(best[chosen])
 
 
-def _better_parent(tallies: LeafTallies, cohort: Cohort) -> Cohort | None:
-    inside = tallies.mask(cohort)
-    share = _harm_share(tallies, inside)
-    candidates = []
-    for name in cohort.root:
-        parent = Cohort({k: v for k, v in cohort.root.items() if k != name})
-        rest = tallies.mask(parent) & ~inside
-        harm, expected, _ = tallies.shortfall(rest)
-        if expected < MIN_EXPECTED:
-            # Nearly the same people under a shorter name.
-            if tallies.trials[rest].sum() < 0.05 * tallies.trials[inside].sum():
-                candidates.append((tallies.gain(rest | inside), parent))
-            continue
-        if harm / expected > 0.5 * share and tallies.gain(rest) > PENALTY_A_DIM:
-            candidates.append((tallies.gain(rest | inside), parent))
-    return max(candidates, key=lambda item: (item[0], item[1].label))[1] if candidates else None
+def refine_onset(trials: Exposed, effect: int, not_before_ms: int) -> int:
+    """Return the moment from which on the effect explains the trials best; they are in order."""
+    gain = trials.gains()[:, effect]
+    usable = trials.exposed_ms >= not_before_ms
+    gain, exposed = gain[usable], trials.exposed_ms[usable]
+    if len(gain) == 0:
+        return not_before_ms
+    suffix = np.cumsum(gain[::-1])[::-1]
+    first = int(np.argmax(suffix))
+    before = exposed[first - 1] if first else exposed[first]
+    return int(max(exposed[first] - 60_000, (before + exposed[first]) // 2))
 
 
-def _better_child(tallies: LeafTallies, cohort: Cohort) -> Cohort | None:
-    inside = tallies.mask(cohort)
-    gain = tallies.gain(inside)
-    best: tuple[float, str, Cohort] | None = None
-    values = {
-        (name, value)
-        for dims, used in zip(tallies.dims, inside, strict=True)
-        if used
-        for name, value in dims.items()
-        if name not in cohort.root
-    }
-    for name, value in sorted(values):
-        child = Cohort({**cohort.root, name: value})
-        mask = tallies.mask(child)
-        rest = inside & ~mask
-        if tallies.trials[rest].sum() < 0.1 * tallies.trials[inside].sum():
-            continue
-        share, rest_share = _harm_share(tallies, mask), _harm_share(tallies, rest)
-        better = tallies.gain(mask)
-        if better > gain + PENALTY_A_DIM and rest_share < CLEAN_SHARE * share:
-            best = max(
-                best or (better, child.label, child),
-                (better, child.label, child),
-                key=lambda item: item[:2],
+def _depth(keys: Ints) -> Ints:
+    values = np.stack([keys >> (2 * VALUE_BITS), keys >> VALUE_BITS, keys])
+    depth: Ints = ((values & ((1 << VALUE_BITS) - 1)) > 0).sum(axis=0)
+    return depth
+
+
+def _all_cohorts(codes: Ints, by_leaf: Floats, max_dims: int) -> tuple[Ints, Floats]:
+    """Return the key and the summed gains of every cohort that some leaf belongs to."""
+    width = (codes > 0).sum(axis=1).astype(np.int64)
+    room = 1 << 12
+    while True:
+        keys = np.zeros(room, dtype=np.int64)
+        sums = np.zeros((room, by_leaf.shape[1]))
+        if _sum_up(codes, width, by_leaf, max_dims, keys, sums):
+            used = keys != 0
+            everyone = by_leaf.sum(axis=0)[None, :]
+            order = np.argsort(keys[used])
+            return (
+                np.concatenate([[0], keys[used][order]]),
+                np.concatenate([everyone, sums[used][order]]),
             )
-    return best[2] if best else None
+        room *= 2
 
 
-def _harm_share(tallies: LeafTallies, mask: Bools) -> float:
-    harm, expected, _ = tallies.shortfall(mask)
-    return harm / max(expected, 1e-9)
+@compiled
+def _sum_up(
+    codes: Ints, width: Ints, by_leaf: Floats, max_dims: int, keys: Ints, sums: Floats
+) -> bool:
+    filled = 0
+    for i in range(len(codes)):
+        found = np.empty(1 + width[i] ** 3, dtype=np.int64)
+        for k in range(_keys_of(codes[i, : width[i]], max_dims, found)):
+            slot = find_slot(keys, found[k])
+            if keys[slot] == 0:
+                keys[slot] = found[k]
+                filled += 1
+                if filled * 2 > len(keys):
+                    return False
+            for g in range(by_leaf.shape[1]):
+                sums[slot, g] += by_leaf[i, g]
+    return True
+
+
+@compiled
+def _keys_of(codes: Ints, max_dims: int, found: Ints) -> int:
+    count = 0
+    size = len(codes)
+    for a in range(size):
+        found[count] = codes[a]
+        count += 1
+        for b in range(a + 1, size if max_dims > 1 else 0):
+            two = (codes[a] << VALUE_BITS) | codes[b]
+            found[count] = two
+            count += 1
+            for c in range(b + 1, size if max_dims > 2 else 0):
+                found[count] = (two << VALUE_BITS) | codes[c]
+                count += 1
+    return count

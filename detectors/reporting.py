@@ -1,12 +1,9 @@
 """From an alarm to the facts that tell of it: who, since when, how much, and what it costs."""
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from detectors.incidents import OpenIncident
-from detectors.localising import LeafTallies, find_root, tally
-from detectors.trials import TrialTable
 from recoup.domain.base import from_ms
 from recoup.domain.cohort import Cohort
 from recoup.domain.facts import (
@@ -22,21 +19,20 @@ from recoup.domain.facts import (
 )
 from recoup.domain.ids import derive_id
 from recoup.domain.money import MoneyRange
-from recoup.domain.storefront import CHECKOUT_STARTED, ORDER_COMPLETED
 
-HOUR_MS = 3600 * 1000
 DETECTOR = "likelihood"
-Z90 = 1.645
 
 
 @dataclass(frozen=True)
 class Opening:
-    """What is known at the moment of an alarm."""
+    """What is known at the moment of an alarm; rates are per trial due."""
 
     metric: str
     direction: str
+    kind: IncidentKind
     cohort: Cohort
     alarmed: Cohort
+    effect: int
     onset_ms: int
     trials: float
     observed: float
@@ -44,77 +40,6 @@ class Opening:
     harm: float
     at_risk: MoneyRange
     share_of_orders: float
-
-    @classmethod
-    def find(  # noqa: PLR0913 - everything that is known at an alarm
-        cls,
-        *,
-        metric: str,
-        tables: dict[str, TrialTable],
-        onset_ms: int,
-        now_ms: int,
-        alarmed: Cohort,
-        dims: list[dict[str, str]],
-        max_dims: int,
-        totals: dict[str, float],
-        order_value: float,
-        currency: str,
-    ) -> "Opening":
-        """Work out the root cohort, the rates since the onset, and the money."""
-        tallies = tally(tables[metric], onset_ms, now_ms, dims)
-        cohort = find_root(tallies, alarmed, max_dims)
-        mask = tallies.mask(cohort)
-        trials = max(float(tallies.trials[mask].sum()), 1e-9)
-        harm, expected, _ = tallies.shortfall(mask)
-        hours = max(now_ms - onset_ms, 60_000) / HOUR_MS
-        lost, spread, share = cls._orders_lost(tables, onset_ms, now_ms, dims, cohort, totals)
-        money = [max(0.0, lost + k * spread) * order_value / hours for k in (-Z90, 0, Z90)]
-        return cls(
-            metric=metric,
-            direction=tables[metric].direction,
-            cohort=cohort,
-            alarmed=alarmed,
-            onset_ms=onset_ms,
-            trials=trials,
-            observed=float(tallies.observed[mask].sum()) / trials,
-            expected=expected / trials,
-            harm=harm,
-            at_risk=MoneyRange(low=money[0], mid=money[1], high=money[2], currency=currency),
-            share_of_orders=share,
-        )
-
-    @classmethod
-    def _orders_lost(
-        cls,
-        tables: dict[str, TrialTable],
-        onset_ms: int,
-        now_ms: int,
-        dims: list[dict[str, str]],
-        cohort: Cohort,
-        totals: dict[str, float],
-    ) -> tuple[float, float, float]:
-        """Return orders lost so far, their standard deviation, and their share of all expected."""
-        best = (0.0, 0.0, 0.0)
-        for name, table in tables.items():
-            if table.direction != "drop":
-                continue
-            found: LeafTallies = tally(table, onset_ms, now_ms, dims)
-            mask = found.mask(cohort)
-            harm, _, variance = found.shortfall(mask)
-            rate = cls.order_rate(name, totals)
-            everyone = float(found.expected.sum()) * rate
-            if harm * rate > best[0]:
-                spread = math.sqrt(max(variance, 0.0)) * rate
-                best = (harm * rate, spread, harm * rate / max(everyone, 1e-9))
-        return best
-
-    @staticmethod
-    def order_rate(metric: str, totals: dict[str, float]) -> float:
-        """Return how many orders one success of a step is worth on average."""
-        end = metric.partition("->")[2] or CHECKOUT_STARTED
-        if end == ORDER_COMPLETED or not totals.get(end):
-            return 1.0
-        return min(1.0, totals.get(ORDER_COMPLETED, 0.0) / totals[end])
 
     @property
     def severity(self) -> Severity:
@@ -125,10 +50,13 @@ class Opening:
             return Severity.HIGH
         return Severity.MODERATE if self.share_of_orders >= 0.002 else Severity.LOW
 
+    def about(self, cohort: Cohort) -> "Opening":
+        """Return the same alarm, told of another cohort."""
+        return replace(self, cohort=cohort)
+
 
 def opening_facts(
     opening: Opening,
-    effect: int,
     statistic: float,
     limit: float,
     now_ms: int,
@@ -139,7 +67,7 @@ def opening_facts(
     incident_id = derive_id("inc", opening.metric, opening.cohort.label, opening.onset_ms, now_ms)
     opened = IncidentOpened(
         incident_id=incident_id,
-        kind=IncidentKind.BUSINESS,
+        kind=opening.kind,
         severity=opening.severity,
         metric=opening.metric,
         cohort=opening.cohort,
@@ -159,10 +87,11 @@ def opening_facts(
     ]
     return facts, OpenIncident(
         incident_id=incident_id,
+        kind=opening.kind,
         metric=opening.metric,
         cohort=opening.cohort,
         direction=opening.direction,
-        effect=effect,
+        effect=opening.effect,
         onset_ms=opening.onset_ms,
         opened_ms=now_ms,
         severity=opening.severity,
@@ -207,17 +136,11 @@ def update_fact(incident: OpenIncident, opening: Opening, now_ms: int) -> tuple[
 
 
 def recovery_fact(
-    incident: OpenIncident, table: TrialTable, dims: list[dict[str, str]], now_ms: int
+    incident: OpenIncident, observed: float, expected: float, now_ms: int
 ) -> tuple[str, NewFact]:
     """Return the fact that a cohort is back, with its rates of the last half hour."""
-    tallies = tally(table, now_ms - HOUR_MS // 2, now_ms, dims)
-    mask = tallies.mask(incident.cohort)
-    trials = max(float(tallies.trials[mask].sum()), 1e-9)
     recovered = CohortRecovered(
-        incident_id=incident.incident_id,
-        at=from_ms(now_ms),
-        observed=float(tallies.observed[mask].sum()) / trials,
-        expected=float(tallies.expected[mask].sum()) / trials,
+        incident_id=incident.incident_id, at=from_ms(now_ms), observed=observed, expected=expected
     )
     return _fact(incident.incident_id, recovered, now_ms)
 

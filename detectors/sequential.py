@@ -6,121 +6,266 @@ from the false-alarm budget and the number of cohorts watched.
 """
 
 import math
-from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
-from detectors.trials import Bools, Floats, Ints
+from detectors.cohorts import Members
+from detectors.compiled import compiled
+from detectors.trials import LEAST, MOST, Bools, Floats, Ints, Matured, Told
 
-MONTH_MS = 30 * 24 * 3600 * 1000
 BIAS_PRIOR = 60.0
 BIAS_LIMIT = 0.35
-BIAS_MEMORY = 0.995
+UP = math.exp(BIAS_LIMIT)
+BIAS_MEMORY_H = 48.0
 SURPLUS_PRIOR = 4.0
 SURPLUS_MEMORY = 0.97
+LONG_WINDOW_H = 6
+FIRST_ROOM = 2048
 
 
-@dataclass
 class Evidence:
-    """Growing arrays over rows; a row is one cohort under one metric."""
+    """Growing arrays by metric, cohort and (for scores) effect size.
 
-    effects: int
-    score: Floats = field(init=False)
-    left_zero: Ints = field(init=False)
-    learned: Floats = field(init=False)
-    seen: Floats = field(init=False)
-    expected: Floats = field(init=False)
-    window: Floats = field(init=False)
-    surplus: Floats = field(init=False)
-    windows: Floats = field(init=False)
+    ``ratios`` is M x E: below 1 the probability of success under an alternative over that of the
+    baseline, above 1 its odds over those of the baseline.
+    """
 
-    def __post_init__(self) -> None:
-        self.score = np.zeros((0, self.effects))
-        self.left_zero = np.zeros((0, self.effects), dtype=np.int64)
-        self.learned = np.zeros(0)
-        self.seen = np.zeros(0)
-        self.expected = np.zeros(0)
-        self.window = np.zeros((0, 3))
-        self.surplus = np.zeros(0)
-        self.windows = np.zeros(0)
+    BY_COHORT = ("learned", "seen", "expected", "bias", "dispersion", "limit")
+    WINDOWED = ("window", "surplus", "windows")
 
-    def grow(self, rows: int) -> None:
-        """Make room for at least ``rows`` rows."""
-        present = len(self.learned)
-        if rows <= present:
-            return
-        more = max(rows - present, present // 2, 1024)
-        for name in (
-            "score",
-            "left_zero",
-            "learned",
-            "seen",
-            "expected",
-            "window",
-            "surplus",
-            "windows",
+    def __init__(self, ratios: Floats) -> None:
+        self.ratios = ratios
+        metrics, effects = ratios.shape
+        self.room = 0
+        self.score = np.zeros((metrics, 0, effects), dtype=np.float32)
+        self.left_zero = np.zeros((metrics, 0, effects), dtype=np.int32)
+        """In seconds."""
+        for name in self.BY_COHORT:
+            setattr(self, name, np.zeros((metrics, 0)))
+        # For each of two window lengths: seen, expected, variance; then what was learned of them.
+        self.window = np.zeros((2, 3, metrics, 0))
+        self.surplus = np.zeros((2, metrics, 0))
+        self.windows = np.zeros((2, metrics, 0))
+        self._sums = np.zeros((metrics, 0, 2 * effects), dtype=np.float32)
+        self.grow(1)
+
+    learned: Floats
+    seen: Floats
+    expected: Floats
+    bias: Floats
+    dispersion: Floats
+    limit: Floats
+
+    def grow(self, cohorts: int) -> bool:
+        """Make room for at least so many cohorts; tell whether it had to be made."""
+        if cohorts <= self.room:
+            return False
+        more = max(cohorts - self.room, self.room // 2, FIRST_ROOM)
+        for name, axis in (
+            *((name, 1) for name in ("score", "left_zero", "_sums", *self.BY_COHORT)),
+            *((name, -1) for name in self.WINDOWED),
         ):
             old = getattr(self, name)
-            fresh = np.zeros((more, *old.shape[1:]), dtype=old.dtype)
-            setattr(self, name, np.concatenate([old, fresh]))
+            shape = list(old.shape)
+            shape[axis] = more
+            fill = {"dispersion": 1.0, "limit": np.inf}.get(name, 0)
+            fresh = np.full(shape, fill, dtype=old.dtype)
+            setattr(self, name, np.concatenate([old, fresh], axis=axis))
+        self.room += more
+        return True
 
-    def add(self, rows: Ints, gain: Floats, slope: Floats, now_ms: int) -> None:
-        """Add one tick's increments to the rows they concern (each row once)."""
-        corrected = gain + self.bias(rows)[:, None] * slope
-        corrected /= self.dispersion(rows)[:, None]
-        score = np.maximum(0.0, self.score[rows] + corrected)
-        self.score[rows] = score
-        self.left_zero[rows] = np.where(score <= 0.0, now_ms, self.left_zero[rows])
+    def add(self, told: Told, members: Members, now_ms: int) -> Ints:
+        """Add what trials told to their cohorts; return rows (metric, cohort) that are high."""
+        most = int((members.stop[told.leaf] - members.start[told.leaf]).sum())
+        touched = np.empty((2, most), dtype=np.int64)
+        count = _scatter(*told, self.ratios, *members, self.limit, self._sums, touched)
+        high = np.empty((2, count), dtype=np.int64)
+        found = _settle(
+            touched[:, :count],
+            self._sums,
+            self.bias,
+            self.dispersion,
+            self.limit,
+            self.score,
+            self.left_zero,
+            now_ms // 1000,
+            high,
+        )
+        return high[:, :found].T
 
-    def bias(self, rows: Ints) -> Floats:
-        """Return the slow correction of a cohort's baseline, in log p: what it always is off by."""
-        ratio = (self.seen[rows] + BIAS_PRIOR) / (self.expected[rows] + BIAS_PRIOR)
-        off: Floats = np.clip(np.log(ratio), -BIAS_LIMIT, BIAS_LIMIT)
-        return off
+    def calibrate(self, matured: Matured, members: Members) -> None:
+        """Take in matured trials: what cohorts always are off by, and how lively they are."""
+        _tally(*matured.tallied, *members, self.learned, self.window)
 
-    def dispersion(self, rows: Ints) -> Floats:
-        """Return how much livelier than its baseline a cohort is, at least 1."""
-        mean = (self.surplus[rows] + SURPLUS_PRIOR) / (self.windows[rows] + SURPLUS_PRIOR)
-        at_least_one: Floats = np.maximum(1.0, mean)
-        return at_least_one
+    def close_hour(self, hour: int, *, settled: bool) -> None:
+        """End an hour: compare each cohort's surprise with what its baseline allows.
 
-    def calibrate(
-        self, rows: Ints, trials: Floats, seen: Floats, expected: Floats, variance: Floats
-    ) -> None:
-        """Take in matured trials of the rows they concern (each row once)."""
-        self.learned[rows] += trials
-        self.seen[rows] = self.seen[rows] * BIAS_MEMORY + seen
-        self.expected[rows] = self.expected[rows] * BIAS_MEMORY + expected
-        self.window[rows] += np.stack([seen, expected, variance], axis=1)
+        Until the baseline has ``settled`` its errors say nothing about those to come.
+        """
+        if not settled:
+            self.window[:] = 0.0
+            return
+        seen, expected, _ = self.window[0]
+        memory = 0.5 ** (1 / BIAS_MEMORY_H)
+        self.seen = self.seen * memory + seen
+        self.expected = self.expected * memory + expected
+        self._close_window(0)
+        self.window[1] += self.window[0]
+        self.window[0] = 0.0
+        if hour % LONG_WINDOW_H == 0:
+            self._close_window(1)
+            self.window[1] = 0.0
+        ratio = (self.seen + BIAS_PRIOR) / (self.expected + BIAS_PRIOR)
+        self.bias = np.clip(np.log(ratio), -BIAS_LIMIT, BIAS_LIMIT)
+        mean = (self.surplus + SURPLUS_PRIOR) / (self.windows + SURPLUS_PRIOR)
+        self.dispersion = np.maximum(1.0, mean.max(axis=0))
 
-    def close_window(self) -> None:
-        """End an hour: compare each cohort's surprise with what its baseline allows."""
-        seen, expected, variance = self.window.T
-        rows = np.flatnonzero(variance > 1.0)
-        surprise = (seen[rows] - expected[rows] * np.exp(self.bias(rows))) ** 2 / variance[rows]
-        self.surplus[rows] = self.surplus[rows] * SURPLUS_MEMORY + np.minimum(surprise, 25.0)
-        self.windows[rows] = self.windows[rows] * SURPLUS_MEMORY + 1.0
-        self.window[:] = 0.0
+    def _close_window(self, kind: int) -> None:
+        seen, expected, variance = self.window[kind]
+        told = variance > 1.0
+        surprise = (seen - expected * np.exp(self.bias)) ** 2 / np.maximum(variance, 1.0)
+        fade = np.where(told, SURPLUS_MEMORY, 1.0)
+        self.surplus[kind] = self.surplus[kind] * fade + np.where(
+            told, np.minimum(surprise, 25.0), 0.0
+        )
+        self.windows[kind] = self.windows[kind] * fade + told
 
-    def statistic(self, rows: Ints) -> Floats:
-        """Return the log evidence of rows: the mixture over effect sizes."""
-        score = self.score[rows]
-        top = score.max(axis=1, initial=0.0)
-        mean = np.mean(np.exp(score - top[:, None]), axis=1)
-        mixture: Floats = top + np.log(mean)
-        return mixture
+    def statistic(self, metric: int, cohort: int) -> float:
+        """Return the log evidence of a row: the mixture over effect sizes."""
+        score = self.score[metric, cohort].astype(np.float64)
+        top = float(score.max())
+        return top + float(np.log(np.mean(np.exp(score - top))))
 
-    def onset_of(self, row: int) -> tuple[int, int]:
+    def onset_of(self, metric: int, cohort: int) -> tuple[int, int]:
         """Return when the strongest effect of a row last left zero, and which effect it is."""
-        effect = int(np.argmax(self.score[row]))
-        return int(self.left_zero[row, effect]), effect
+        effect = int(np.argmax(self.score[metric, cohort]))
+        return int(self.left_zero[metric, cohort, effect]) * 1000, effect
 
-    def reset(self, mask: Bools) -> None:
-        """Start the test anew for the rows of a mask."""
-        self.score[mask] = 0.0
+    def reset(self, cohorts: Bools) -> None:
+        """Start the test anew for the cohorts of a mask."""
+        self.score[:, : len(cohorts)][:, cohorts] = 0.0
+
+    def gains(self, told: Told, effect: int) -> Floats:
+        """Return the log-likelihood ratio that each row adds for one effect size."""
+        return _gains(told.p, told.before, told.after, told.won, self.ratios[told.metric, effect])
 
 
-def threshold(rows: int, tick_ms: int, false_alarms_per_month: float) -> float:
-    """Return the log evidence at which an alarm stays within the budget."""
-    chances = max(rows, 1) * MONTH_MS / tick_ms
-    return math.log(chances / max(false_alarms_per_month, 1e-6))
+def alternative(p: Floats, ratio: Floats) -> Floats:
+    """Return the probability of success under an alternative: a drop of p, a rise of its odds."""
+    risen = ratio * p / (1 - p + ratio * p)
+    q: Floats = np.clip(np.where(ratio > 1, risen, p * ratio), LEAST, MOST)
+    return q
+
+
+def _gains(p: Floats, before: Floats, after: Floats, won: Bools, ratio: Floats) -> Floats:
+    q = alternative(p, ratio)
+    failing = np.log((1 - q * after) / (1 - p * after))
+    was = np.log((1 - q * before) / (1 - p * before))
+    gains: Floats = np.where(won, np.log(q / p), failing) - was
+    return gains
+
+
+@compiled
+def _gain(p: float, ratio: float, before: float, after: float, won: bool) -> float:
+    p = min(p, MOST)
+    # A rise is one of the odds, which never leaves the range of a probability.
+    q = ratio * p / (1 - p + ratio * p) if ratio > 1 else max(p * ratio, LEAST)
+    was = (1 - p * before) / (1 - q * before)
+    if won:
+        return math.log(q / p * was)
+    return math.log((1 - q * after) / (1 - p * after) * was)
+
+
+@compiled
+def _scatter(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
+    metric: Ints,
+    leaf: Ints,
+    p: Floats,
+    before: Floats,
+    after: Floats,
+    won: Bools,
+    ratios: Floats,
+    flat: Ints,
+    start: Ints,
+    stop: Ints,
+    limit: Floats,
+    sums: Floats,
+    touched: Ints,
+) -> int:
+    effects = ratios.shape[1]
+    gain = np.empty(2 * effects)
+    count = 0
+    for i in range(len(leaf)):
+        m, f, g = metric[i], before[i], after[i]
+        for e in range(effects):
+            gain[e] = _gain(p[i], ratios[m, e], f, g, won[i])
+            above = _gain(p[i] * UP, ratios[m, e], f, g, won[i])
+            below = _gain(p[i] / UP, ratios[m, e], f, g, won[i])
+            # By how much the gain grows with the logarithm of p, across all of the bias allowed.
+            gain[effects + e] = (above - below) / (2 * BIAS_LIMIT)
+        for k in range(start[leaf[i]], stop[leaf[i]]):
+            c = flat[k]
+            if limit[m, c] == np.inf:
+                continue
+            # The first channel is never exactly zero once something was added.
+            if sums[m, c, 0] == 0.0:
+                touched[0, count], touched[1, count] = m, c
+                count += 1
+            for e in range(2 * effects):
+                sums[m, c, e] += gain[e]
+    return count
+
+
+@compiled
+def _settle(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
+    touched: Ints,
+    sums: Floats,
+    bias: Floats,
+    dispersion: Floats,
+    limit: Floats,
+    score: npt.NDArray[np.float32],
+    left_zero: npt.NDArray[np.int32],
+    now_s: int,
+    high: Ints,
+) -> int:
+    effects = score.shape[2]
+    found = 0
+    for i in range(touched.shape[1]):
+        m, c = touched[0, i], touched[1, i]
+        top = 0.0
+        for e in range(effects):
+            step = (sums[m, c, e] + bias[m, c] * sums[m, c, effects + e]) / dispersion[m, c]
+            sums[m, c, e] = sums[m, c, effects + e] = 0.0
+            grown = score[m, c, e] + step
+            if grown <= 0.0:
+                grown = 0.0
+                left_zero[m, c, e] = now_s
+            score[m, c, e] = grown
+            top = max(top, grown)
+        if top >= limit[m, c]:
+            high[0, found], high[1, found] = m, c
+            found += 1
+    return found
+
+
+@compiled
+def _tally(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
+    metric: Ints,
+    leaf: Ints,
+    success: Bools,
+    predicted: Floats,
+    flat: Ints,
+    start: Ints,
+    stop: Ints,
+    learned: Floats,
+    window: Floats,
+) -> None:
+    for i in range(len(leaf)):
+        m, p = metric[i], predicted[i]
+        for k in range(start[leaf[i]], stop[leaf[i]]):
+            c = flat[k]
+            learned[m, c] += 1.0
+            window[0, 0, m, c] += success[i]
+            window[0, 1, m, c] += p
+            window[0, 2, m, c] += p * (1 - p)

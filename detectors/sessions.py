@@ -1,121 +1,211 @@
-"""The sessioniser: events of a session become trials of steps, errors and latencies."""
+"""The sessioniser: events of a session become trials of steps, errors and lost beacons.
 
-from dataclasses import dataclass, field
-from itertools import pairwise
+Metrics of trials, in this order: each funnel step (``a->b``), the joined step over the last two,
+``script_error`` (does an error follow a page?), and for each funnel type ``missing:a`` (was the
+next type reached although ``a`` was never seen? its beacon was lost then).
+"""
 
-from detectors.columns import Event
-from detectors.configuration import DetectionConfig
-from recoup.domain.storefront import API_TIMED, ORDER_COMPLETED, PAYMENT_FAILED, SCRIPT_ERROR
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.columns import Columns, Ints, Leaves, funnel_steps
+from detectors.compiled import compiled
 
 IDLE_MS = 4 * 3600 * 1000
 ERROR_METRIC = "script_error"
+MISSING = "missing:"
+FIRST_ROOM = 4096
 
 
-@dataclass(slots=True)
-class Session:
-    """What is remembered of a session: what it reached, and the trials that are still open."""
+class Plan(NamedTuple):
+    """Which metrics a funnel has; arrays are by metric, in units of places in the funnel."""
 
-    leaf: int
-    last_ms: int
-    reached: set[str] = field(default_factory=set)
-    open_steps: dict[str, int] = field(default_factory=dict)
-    open_error: int = -1
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One funnel transition; its name is ``start->end``."""
-
-    start: str
-    end: str
-
-    @property
-    def name(self) -> str:
-        """The metric's name."""
-        return f"{self.start}->{self.end}"
+    names: tuple[str, ...]
+    start: Ints
+    end: Ints
+    steps: int
+    error: int
+    missing: int
+    """The metric number of ``missing:funnel[0]``; those of the further types follow."""
 
 
-def steps_of(funnel: tuple[str, ...]) -> list[Step]:
-    """Return each elementary step and, for the last ones, the joined step to the end."""
-    steps = [Step(a, b) for a, b in pairwise(funnel)]
-    steps += [Step(a, funnel[-1]) for a in funnel[-3:-2]]
-    return steps
+def plan_of(funnel: tuple[str, ...]) -> Plan:
+    """Return the metrics of a funnel."""
+    steps = funnel_steps(funnel)
+    names = [f"{funnel[a]}->{funnel[b]}" for a, b in steps]
+    error = len(names)
+    names.append(ERROR_METRIC)
+    names += [f"{MISSING}{kind}" for kind in funnel[:-1]]
+    return Plan(
+        tuple(names),
+        np.array([a for a, _ in steps], dtype=np.int64),
+        np.array([b for _, b in steps], dtype=np.int64),
+        len(steps),
+        error,
+        error + 1,
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class Exposure:
-    """A trial begins: its metric, when, and for which leaf; ``key`` links it to its session."""
+class SessionState(NamedTuple):
+    """What is remembered of each session, by its number."""
 
-    metric: str
-    time_ms: int
-    leaf: int
+    leaf: Ints
+    last_ms: Ints
+    reached: Ints
+    """Bits of the funnel types seen; -1 where the number is free."""
+    open_trial: Ints
+    """S x (steps + 1): the trial that waits for each step and for an error; -1 if none."""
+
+
+class Found(NamedTuple):
+    """What the events of a tick came to: trials that begin, and trials that succeed."""
+
+    metric: Ints
+    exposed_ms: Ints
+    leaf: Ints
+    success_ms: Ints
+    """Of the trials that begin: when they succeeded already, or -1."""
+    won: Ints
+    won_ms: Ints
 
 
 class Sessioniser:
-    """Turns events in order of time into exposures and successes, through two callbacks."""
+    """Turns the events of a tick, in order of time, into trials."""
 
-    def __init__(self, config: DetectionConfig) -> None:
-        self.sessions: dict[str, Session] = {}
-        self.funnel = frozenset(config.funnel)
-        steps = steps_of(config.funnel)
-        self.starting = {kind: [s for s in steps if s.start == kind] for kind in config.funnel}
-        self.ending = {kind: [s for s in steps if s.end == kind] for kind in config.funnel}
-        self.signals: list[tuple[str, str, int, int]] = []
-        self.slow_calls: list[tuple[str, int, int, float]] = []
-        self.orders: list[tuple[int, float, str]] = []
-        self.counts: dict[str, int] = {}
+    def __init__(self, funnel: tuple[str, ...]) -> None:
+        self.plan = plan_of(funnel)
+        self.funnel = funnel
+        self.state = _room(FIRST_ROOM, self.plan.steps + 1)
 
-    def take(self, event: Event, tables: "Tables") -> None:
-        """Take in one event."""
-        kind = event.type
-        self.counts[kind] = self.counts.get(kind, 0) + 1
-        session = self.sessions.get(event.session)
-        if session is None:
-            session = self.sessions[event.session] = Session(event.leaf, event.time_ms)
-        session.last_ms = max(session.last_ms, event.time_ms)
-        if kind in self.funnel:
-            if kind not in session.reached:
-                self._reach(session, event, tables)
-            if kind == ORDER_COMPLETED:
-                self.orders.append((session.leaf, event.number, event.detail))
-        elif kind == SCRIPT_ERROR:
-            self.signals.append((SCRIPT_ERROR, event.detail, event.time_ms, session.leaf))
-            if session.open_error >= 0:
-                tables.succeed(ERROR_METRIC, session.open_error, event.time_ms)
-                session.open_error = -1
-        elif kind == PAYMENT_FAILED:
-            self.signals.append((PAYMENT_FAILED, event.detail, event.time_ms, session.leaf))
-        elif kind == API_TIMED and event.detail:
-            self.slow_calls.append((event.detail, event.time_ms, session.leaf, event.number))
+    def take(
+        self, due: Columns, place_of_type: Ints, leaves: Leaves, first_trial: int, tick_ms: int
+    ) -> Found:
+        """Take in the events of a tick; ``place_of_type`` maps types to places in the funnel.
 
-    def _reach(self, session: Session, event: Event, tables: "Tables") -> None:
-        session.reached.add(event.type)
-        for step in self.ending[event.type]:
-            number = session.open_steps.pop(step.name, -1)
-            if number >= 0:
-                tables.succeed(step.name, number, event.time_ms)
-        for step in self.starting[event.type]:
-            if step.end not in session.reached:
-                session.open_steps[step.name] = tables.expose(
-                    step.name, event.time_ms, session.leaf
-                )
-        session.open_error = tables.expose(ERROR_METRIC, event.time_ms, session.leaf)
+        A place of -1 is another type, -2 a script error. ``first_trial`` is the number that the
+        first new trial gets; ``tick_ms`` the start of the tick.
+        """
+        if len(due.order) == 0:
+            empty = np.empty(0, dtype=np.int64)
+            return Found(empty, empty, empty, empty, empty, empty)
+        self._make_room(int(due.session.max()) + 1)
+        leaf = self._leaves_of(due, leaves, tick_ms)
+        most = len(due.order) * (self.plan.steps + 2)
+        out = np.full((4, most), -1, dtype=np.int64)
+        won = np.empty((2, most), dtype=np.int64)
+        begun, ended = _walk(
+            due.time_ms,
+            due.session,
+            place_of_type[due.type],
+            leaf,
+            self.state,
+            self.plan.start,
+            self.plan.end,
+            self.plan.missing,
+            tick_ms,
+            first_trial,
+            out,
+            won,
+        )
+        return Found(*(row[:begun].copy() for row in out), *(row[:ended].copy() for row in won))
 
-    def forget(self, now_ms: int) -> None:
-        """Drop sessions that have been idle for hours."""
-        limit = now_ms - IDLE_MS
-        gone = [key for key, session in self.sessions.items() if session.last_ms < limit]
-        for key in gone:
-            del self.sessions[key]
+    def idle_since(self, limit_ms: int, waiting: Columns) -> set[int]:
+        """Return the sessions that ended before a moment, and take their state away."""
+        gone = (self.state.reached >= 0) & (self.state.last_ms < limit_ms)
+        gone[waiting.session[waiting.session < len(gone)]] = False
+        self.state.reached[gone] = -1
+        return set(np.flatnonzero(gone).tolist())
+
+    def _make_room(self, sessions: int) -> None:
+        present = len(self.state.leaf)
+        if sessions > present:
+            more = _room(max(sessions - present, present), self.plan.steps + 1)
+            joined = [np.concatenate(pair) for pair in zip(self.state, more, strict=True)]
+            self.state = SessionState(*joined)
+
+    def _leaves_of(self, due: Columns, leaves: Leaves, tick_ms: int) -> Ints:
+        """Return the leaf of each event, with what its session told before."""
+        leaf = leaves.settle(due.text).copy()
+        known = self.state.leaf
+        fresh = _is_fresh(self.state, due, tick_ms)
+        differs = np.flatnonzero(fresh | (known[due.session] != leaf))
+        latest: dict[int, int] = {}
+        for place in differs.tolist():
+            session = int(due.session[place])
+            before = latest.get(session, -1 if fresh[place] else int(known[session]))
+            if before >= 0 and before != leaf[place]:
+                leaf[place] = leaves.joined(before, int(leaf[place]))
+            latest[session] = int(leaf[place])
+        for session, number in latest.items():
+            known[session] = number
+        return leaf
 
 
-class Tables:
-    """What the sessioniser reports to: exposures and successes, by metric."""
+def _is_fresh(state: SessionState, due: Columns, tick_ms: int) -> npt.NDArray[np.bool_]:
+    now = np.maximum(due.time_ms, tick_ms)
+    idle = now - state.last_ms[due.session] > IDLE_MS
+    fresh: npt.NDArray[np.bool_] = (state.reached[due.session] < 0) | idle
+    return fresh
 
-    def expose(self, metric: str, time_ms: int, leaf: int) -> int:
-        """Begin a trial; return its number."""
-        raise NotImplementedError
 
-    def succeed(self, metric: str, number: int, time_ms: int) -> None:
-        """Report a success."""
-        raise NotImplementedError
+def _room(sessions: int, width: int) -> SessionState:
+    return SessionState(
+        np.full(sessions, -1, dtype=np.int64),
+        np.zeros(sessions, dtype=np.int64),
+        np.full(sessions, -1, dtype=np.int64),
+        np.full((sessions, width), -1, dtype=np.int64),
+    )
+
+
+@compiled
+def _walk(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
+    time_ms: Ints,
+    session: Ints,
+    place: Ints,
+    leaf: Ints,
+    state: SessionState,
+    start: Ints,
+    end: Ints,
+    missing: int,
+    tick_ms: int,
+    first_trial: int,
+    out: Ints,
+    won: Ints,
+) -> tuple[int, int]:
+    begun, ended = 0, 0
+    error = len(start)
+    for i in range(len(time_ms)):
+        # What comes late counts for the tick that takes it in.
+        s, now = session[i], max(time_ms[i], tick_ms)
+        if state.reached[s] < 0 or now - state.last_ms[s] > IDLE_MS:
+            state.reached[s] = 0
+            state.open_trial[s] = -1
+        state.last_ms[s] = max(state.last_ms[s], now)
+        at = place[i]
+        if at == -2 and state.open_trial[s, error] >= 0:
+            won[0, ended], won[1, ended] = state.open_trial[s, error], now
+            state.open_trial[s, error] = -1
+            ended += 1
+        if at < 0 or state.reached[s] >> at & 1:
+            continue
+        state.reached[s] |= 1 << at
+        for k in range(error):
+            if end[k] == at and state.open_trial[s, k] >= 0:
+                won[0, ended], won[1, ended] = state.open_trial[s, k], now
+                state.open_trial[s, k] = -1
+                ended += 1
+            elif start[k] == at and not state.reached[s] >> end[k] & 1:
+                out[0, begun], out[1, begun], out[2, begun] = k, now, leaf[i]
+                state.open_trial[s, k] = first_trial + begun
+                begun += 1
+        out[0, begun], out[1, begun], out[2, begun] = error, now, leaf[i]
+        state.open_trial[s, error] = first_trial + begun
+        begun += 1
+        if at > 0:
+            out[0, begun], out[1, begun], out[2, begun] = missing + at - 1, now, leaf[i]
+            if not state.reached[s] >> (at - 1) & 1:
+                out[3, begun] = now
+            begun += 1
+    return begun, ended

@@ -1,4 +1,4 @@
-"""Trials of one metric: exposures with their outcomes, and the likelihood of those that wait.
+"""Trials: exposures with their outcomes, and the likelihood of those that wait.
 
 A trial is an exposure (a session reached a step, saw a page, called an endpoint) whose success is
 known later or never. While it waits at age a, where F is the learned distribution of the lag and p
@@ -8,10 +8,12 @@ Summing the increments gives the censored-data likelihood: nothing waits for the
 """
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from detectors.compiled import compiled
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -25,31 +27,48 @@ MOST = 0.985
 LEAST = 1e-6
 
 
-class Increments(NamedTuple):
-    """What one tick adds to the evidence: n rows, one for each trial that told something new.
+class Told(NamedTuple):
+    """What trials told in one tick, one row each: n arrays of the same length.
 
-    ``gain`` (n x E) is the log-likelihood ratio of each of the E alternatives; ``slope`` its
-    derivative by the logarithm of p, by which a cohort's own calibration corrects the sum.
+    Between shares ``before`` and ``after`` of the successes due nothing came; if ``won``, the
+    success came after ``before``.
     """
 
+    metric: Ints
     leaf: Ints
-    gain: Floats
-    slope: Floats
+    p: Floats
+    before: Floats
+    after: Floats
+    won: Bools
+
+    def part(self, mask: Bools) -> "Told":
+        """Return the rows that a mask picks."""
+        return Told._make(column[mask] for column in self)
+
+    def __bool__(self) -> bool:
+        return len(self.leaf) > 0
 
 
 class Matured(NamedTuple):
     """Trials that reached the age at which they are learned, success or failure alike."""
 
+    metric: Ints
     leaf: Ints
     exposed_ms: Ints
     success: Bools
     predicted: Floats
 
+    @property
+    def tallied(self) -> tuple[Ints, Ints, Bools, Floats]:
+        """Metric, leaf, success and predicted probability."""
+        return self.metric, self.leaf, self.success, self.predicted
+
     def part(self, mask: Bools) -> "Matured":
         """Return the trials that a mask picks."""
-        return Matured(
-            self.leaf[mask], self.exposed_ms[mask], self.success[mask], self.predicted[mask]
-        )
+        return Matured._make(column[mask] for column in self)
+
+    def __bool__(self) -> bool:
+        return len(self.leaf) > 0
 
 
 @dataclass
@@ -90,132 +109,170 @@ class LagModel:
 
 
 class TrialTable:
-    """The trials of one metric, in order of arrival, kept for as long as anything asks for them."""
+    """The trials of all metrics in order of exposure, kept for as long as anything asks for them.
 
-    def __init__(self, name: str, direction: str, horizon_ms: int, effects: Floats) -> None:
-        self.name = name
-        self.direction = direction
-        self.horizon_ms = horizon_ms
-        self.ratios = effects
-        self.lags = LagModel(horizon_ms)
+    ``horizons_ms`` is by metric. Columns are views of growing arrays; ``first`` is the number of
+    the first trial that is still kept.
+    """
+
+    COLUMNS = ("metric", "exposed_ms", "leaf", "success_ms", "stage", "p", "told")
+
+    def __init__(self, horizons_ms: list[int]) -> None:
+        self.horizons = np.array(horizons_ms, dtype=np.int64)
+        self.lags = [LagModel(horizon) for horizon in horizons_ms]
         self.first = 0
-        """The number of the first trial still kept."""
+        self.count = 0
         self._learned = 0
-        self._open: list[tuple[int, int]] = []
-        self._succeeded: list[tuple[int, int]] = []
-        self.exposed_ms = np.empty(0, dtype=np.int64)
-        self.leaf = np.empty(0, dtype=np.int64)
-        self.predicted = np.empty(0, dtype=np.float64)
-        self.seen_share = np.empty(0, dtype=np.float64)
-        self.stage = np.empty(0, dtype=np.int64)
-        self.success_ms = np.empty(0, dtype=np.int64)
+        """Trials before this place have all reached their horizon."""
+        self._ints = np.zeros((5, 8192), dtype=np.int64)
+        self._floats = np.zeros((2, 8192))
+        self._waiting = np.empty(0, dtype=np.int64)
+        self._ripening = np.empty(0, dtype=np.int64)
+        self.refresh()
 
     def __len__(self) -> int:
-        return len(self.leaf)
+        return self.count
 
-    def expose(self, time_ms: int, leaf: int) -> int:
-        """Add a trial; return its number, by which its success is reported."""
-        self._open.append((time_ms, leaf))
-        return self.first + len(self.leaf) + len(self._open) - 1
+    def __getattr__(self, name: str) -> Any:
+        if name not in self.COLUMNS:
+            raise AttributeError(name)
+        place = self.COLUMNS.index(name)
+        return (
+            self._ints[place, : self.count] if place < 5 else self._floats[place - 5, : self.count]
+        )
 
-    def succeed(self, number: int, time_ms: int) -> None:
-        """Report the success of a trial."""
-        self._succeeded.append((number, time_ms))
+    @property
+    def next_number(self) -> int:
+        """The number that the next trial gets."""
+        return self.first + self.count
 
-    def new_leaves(self) -> list[int]:
-        """Return the leaves of the trials that wait for their prediction, in order."""
-        return [leaf for _, leaf in self._open]
+    def since(self, moment_ms: int) -> slice:
+        """Return the place of the trials exposed since a moment."""
+        return slice(int(np.searchsorted(self.exposed_ms, moment_ms)), self.count)
 
-    def admit(self, predicted: Floats) -> None:
-        """Take in the new trials with their predicted probabilities of success."""
-        if not self._open:
-            return
-        fresh = np.array(self._open, dtype=np.int64)
-        n = len(fresh)
-        self.exposed_ms = np.append(self.exposed_ms, fresh[:, 0])
-        self.leaf = np.append(self.leaf, fresh[:, 1])
-        self.predicted = np.append(self.predicted, np.clip(predicted, 1e-4, MOST))
-        self.seen_share = np.append(self.seen_share, np.zeros(n))
-        self.stage = np.append(self.stage, np.zeros(n, dtype=np.int64))
-        self.success_ms = np.append(self.success_ms, np.full(n, -1, dtype=np.int64))
-        self._open.clear()
+    def refresh(self) -> None:
+        """Take over what the lag models have learned."""
+        for lag in self.lags:
+            lag.refresh()
+        self.stages = np.stack([lag.stages for lag in self.lags])
+        self.shares = np.stack([lag.shares for lag in self.lags])
 
-    def advance(self, now_ms: int) -> Increments:
+    def due_share(self, part: slice, now_ms: int) -> Floats:
+        """Return the share of successes due by now of each trial of a part."""
+        ages = (now_ms - self.exposed_ms[part]).astype(np.float64)
+        share = np.ones(len(ages))
+        metrics = self.metric[part]
+        for number in np.unique(metrics).tolist():
+            mine = metrics == number
+            share[mine] = self.lags[number].share_by(ages[mine])
+        return share
+
+    def admit(
+        self, metric: Ints, exposed_ms: Ints, leaf: Ints, success_ms: Ints, predicted: Floats
+    ) -> None:
+        """Take in new trials with their predicted probabilities of success."""
+        fresh = len(metric)
+        stop = self.count + fresh
+        if stop > self._ints.shape[1]:
+            more = max(fresh, self._ints.shape[1])
+            self._ints = np.concatenate([self._ints, np.zeros((5, more), dtype=np.int64)], axis=1)
+            self._floats = np.concatenate([self._floats, np.zeros((2, more))], axis=1)
+        part = slice(self.count, stop)
+        zero = np.zeros(fresh, dtype=np.int64)
+        self._ints[:, part] = np.stack([metric, exposed_ms, leaf, success_ms, zero])
+        self._floats[0, part] = np.clip(predicted, 1e-4, MOST)
+        self._floats[1, part] = 0.0
+        numbers = np.arange(self.count, stop)
+        self._waiting = np.concatenate([self._waiting, numbers])
+        self._ripening = np.concatenate([self._ripening, numbers])
+        self.count = stop
+
+    def succeed(self, number: Ints, time_ms: Ints) -> None:
+        """Report successes of trials; what comes after the horizon is none."""
+        place = number - self.first
+        usable = place >= 0
+        place, time_ms = place[usable], time_ms[usable]
+        in_time = time_ms - self.exposed_ms[place] <= self.horizons[self.metric[place]]
+        in_time &= self.stage[place] < self.stages.shape[1]
+        self.success_ms[place[in_time]] = time_ms[in_time]
+
+    def tell(self, now_ms: int) -> Told:
         """Return what the trials tell that they did not tell before ``now_ms``."""
-        won = self._take_successes()
-        waiting = self._waiting_since(now_ms)
-        age = now_ms - self.exposed_ms[waiting]
-        target = np.searchsorted(self.lags.stages, age, side="right")
-        due = target > self.stage[waiting]
-        waiting, target = waiting[due], target[due]
-        share = self.lags.shares[target - 1]
-        p = self.predicted[waiting]
-        gain, slope = self._failing(p, share)
-        old_gain, old_slope = self._failing(p, self.seen_share[waiting])
-        gain -= old_gain
-        slope -= old_slope
-        self.stage[waiting] = target
-        self.seen_share[waiting] = share
-        won_gain, won_slope = self._winning(won)
-        return Increments(
-            np.concatenate([self.leaf[waiting], self.leaf[won]]),
-            np.concatenate([gain, won_gain]),
-            np.concatenate([slope, won_slope]),
+        most = len(self._waiting)
+        ints, floats = np.empty((3, most), dtype=np.int64), np.empty((2, most))
+        told, left = _tell(
+            self._waiting, self._ints, self._floats, self.stages, self.shares, now_ms, ints, floats
         )
-
-    def _take_successes(self) -> Ints:
-        if not self._succeeded:
-            return np.empty(0, dtype=np.int64)
-        reported = np.array(self._succeeded, dtype=np.int64)
-        self._succeeded.clear()
-        index, times = reported[:, 0] - self.first, reported[:, 1]
-        usable = index >= 0
-        index, times = index[usable], times[usable]
-        in_time = (times - self.exposed_ms[index] <= self.horizon_ms) & (
-            self.stage[index] < len(self.lags.stages)
+        self._waiting = self._waiting[:left].copy()
+        place = ints[0, :told]
+        return Told(
+            self.metric[place],
+            self.leaf[place],
+            self.p[place],
+            floats[0, :told],
+            floats[1, :told],
+            ints[1, :told] > 0,
         )
-        index, times = index[in_time], times[in_time]
-        self.success_ms[index] = np.maximum(times, self.exposed_ms[index])
-        self.stage[index] = len(self.lags.stages)
-        return index
-
-    def _waiting_since(self, now_ms: int) -> Ints:
-        start = int(np.searchsorted(self.exposed_ms, now_ms - 2 * self.horizon_ms - 600_000))
-        return start + np.flatnonzero(self.stage[start:] < len(self.lags.stages))
-
-    def _failing(self, p: Floats, share: Floats) -> tuple[Floats, Floats]:
-        """Return gain and slope of having waited until a share of the successes has come."""
-        q = self._alternative(p)
-        pf = (p * share)[:, None]
-        qf = q * share[:, None]
-        return np.log((1 - qf) / (1 - pf)), pf / (1 - pf) - qf / (1 - qf)
-
-    def _winning(self, won: Ints) -> tuple[Floats, Floats]:
-        p = self.predicted[won]
-        gain, slope = self._failing(p, self.seen_share[won])
-        return np.log(self._alternative(p) / p[:, None]) - gain, -slope
-
-    def _alternative(self, p: Floats) -> Floats:
-        return np.clip(p[:, None] * self.ratios[None, :], LEAST, MOST)
 
     def mature(self, now_ms: int) -> Matured:
-        """Return the trials that have reached the horizon since the last call, and learn lags."""
-        stop = int(np.searchsorted(self.exposed_ms, now_ms - self.horizon_ms, side="right"))
-        stop = max(stop, self._learned)
-        part = slice(self._learned, stop)
-        self._learned = stop
-        success = self.success_ms[part] >= 0
-        lags = (self.success_ms[part] - self.exposed_ms[part])[success]
-        self.lags.learn(lags.astype(np.float64))
-        return Matured(self.leaf[part], self.exposed_ms[part], success, self.predicted[part])
+        """Return the trials that have reached their horizon since the last call; learn lags."""
+        place = self._ripening
+        ripe = now_ms - self.exposed_ms[place] >= self.horizons[self.metric[place]]
+        self._ripening, place = place[~ripe], place[ripe]
+        metric, success = self.metric[place], self.success_ms[place] >= 0
+        lag = (self.success_ms[place] - self.exposed_ms[place]).astype(np.float64)
+        for number in np.unique(metric[success]).tolist():
+            self.lags[number].learn(lag[success & (metric == number)])
+        return Matured(
+            metric, self.leaf[place], self.exposed_ms[place], success, self.p[place].copy()
+        )
 
     def forget(self, before_ms: int) -> None:
-        """Drop matured trials exposed before a moment."""
+        """Drop trials exposed before a moment that nothing waits for."""
         stop = int(np.searchsorted(self.exposed_ms, before_ms))
-        stop = min(stop, self._learned)
-        if stop < 4096 and stop < len(self.leaf) // 2:
+        for kept in (self._waiting, self._ripening):
+            stop = min(stop, int(kept.min()) if len(kept) else stop)
+        if stop < 4096 and stop < self.count // 2:
             return
-        for name in ("exposed_ms", "leaf", "predicted", "seen_share", "stage", "success_ms"):
-            setattr(self, name, getattr(self, name)[stop:].copy())
+        self._ints = self._ints[:, stop:].copy()
+        self._floats = self._floats[:, stop:].copy()
+        self._waiting = self._waiting - stop
+        self._ripening = self._ripening - stop
         self.first += stop
-        self._learned -= stop
+        self.count -= stop
+
+
+@compiled
+def _tell(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
+    waiting: Ints,
+    columns: Ints,
+    numbers: Floats,
+    stages: Floats,
+    shares: Floats,
+    now_ms: int,
+    ints: Ints,
+    floats: Floats,
+) -> tuple[int, int]:
+    last = stages.shape[1]
+    told, left = 0, 0
+    for i in range(len(waiting)):
+        row = waiting[i]
+        metric, age = columns[0, row], now_ms - columns[1, row]
+        stage = columns[4, row]
+        target = stage
+        if columns[3, row] >= 0:
+            target = last
+        else:
+            while target < last and stages[metric, target] <= age:
+                target += 1
+        if target > stage or columns[3, row] >= 0:
+            ints[0, told], ints[1, told] = row, 1 if columns[3, row] >= 0 else 0
+            floats[0, told] = numbers[1, row]
+            floats[1, told] = shares[metric, target - 1]
+            numbers[1, row] = floats[1, told]
+            columns[4, row] = target
+            told += 1
+        if target < last:
+            waiting[left] = row
+            left += 1
+    return told, left

@@ -1,0 +1,166 @@
+"""A recorded period through the production engine, in event time, with causes as then believed."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from detectors.attribution.causes import CauseModel
+from detectors.attribution.investigation import investigate
+from detectors.configuration import DetectionConfig
+from detectors.engine import DetectionEngine
+from detectors.evidence import from_bytes
+from recoup.domain.base import Frozen, Moment, from_ms, to_ms
+from recoup.domain.changes import Change
+from recoup.domain.cohort import Cohort
+from recoup.domain.facts import (
+    AlarmRaised,
+    CohortRecovered,
+    IncidentClosed,
+    IncidentOpened,
+    IncidentUpdated,
+    NewFact,
+    Resolution,
+)
+from recoup.domain.hypotheses import UNKNOWN_CAUSE, Attribution
+from recoup.domain.series import EventBlock
+
+RANKED_AFTER_MS = 5 * 60_000
+MAX_CAUSES = 10
+
+
+class FoundCause(Frozen):
+    """A hypothesis as it was believed when the causes were ranked."""
+
+    change_id: str | None
+    kind: str
+    probability: float
+
+
+class FoundIncident(Frozen):
+    """One incident of a backtest; times are event time, money is in the shop's currency."""
+
+    id: str
+    opened_at: Moment
+    onset_at: Moment
+    closed_at: Moment | None
+    metric: str
+    cohort: Cohort
+    direction: str
+    expected: float
+    observed: float
+    revenue_at_risk_per_hour: float
+    kind: str
+    severity: str
+    causes: tuple[FoundCause, ...] = ()
+    sentences: tuple[str, ...] = ()
+    alarms: int = 0
+
+
+@dataclass
+class _Tracked:
+    opened: IncidentOpened
+    cohort: Cohort
+    onset_at: Any
+    ranked: Attribution | None = None
+    closed_at: Any = None
+    alarms: int = 0
+
+
+@dataclass
+class Backtest:
+    """Feed it blocks in order of arrival; ``result`` is what production would have found."""
+
+    config: DetectionConfig
+    changes: Sequence[Change]
+    model: CauseModel = field(default_factory=CauseModel.default)
+    _tracked: dict[str, _Tracked] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.engine = DetectionEngine(self.config)
+        self.engine.on_tick = self._after_tick
+
+    def run(self, blocks: Iterable[EventBlock]) -> Iterator[int]:
+        """Take in blocks; yield how many events were taken in so far."""
+        taken = 0
+        for block in blocks:
+            self.engine.observe_events(block)
+            taken += block.count
+            yield taken
+        for incident_id, tracked in self._tracked.items():
+            if tracked.ranked is None:
+                self._rank(incident_id, tracked)
+
+    def result(self) -> list[FoundIncident]:
+        """Return the incidents in the order in which they opened."""
+        return [_found(key, tracked) for key, tracked in self._tracked.items()]
+
+    def _after_tick(self, now_ms: int) -> None:
+        for incident_id, new in self.engine.take_facts():
+            self._note(incident_id, new)
+        for incident_id, tracked in self._tracked.items():
+            due = now_ms - to_ms(tracked.opened.opened_at) >= RANKED_AFTER_MS
+            if tracked.ranked is None and (due or tracked.closed_at):
+                self._rank(incident_id, tracked)
+        for incident_id, tracked in self._tracked.items():
+            if tracked.closed_at and incident_id in self.engine.response.open:
+                self._close(incident_id, tracked)
+
+    def _note(self, incident_id: str, new: NewFact) -> None:
+        fact = new.fact
+        if isinstance(fact, IncidentOpened):
+            self._tracked[incident_id] = _Tracked(fact, fact.cohort, fact.onset_at)
+        elif isinstance(fact, AlarmRaised):
+            self._tracked[incident_id].alarms += 1
+        elif isinstance(fact, IncidentUpdated):
+            tracked = self._tracked[incident_id]
+            if tracked.ranked is None:
+                tracked.cohort, tracked.onset_at = fact.cohort, fact.onset_at
+        elif isinstance(fact, CohortRecovered):
+            self._tracked[incident_id].closed_at = fact.at
+
+    def _rank(self, incident_id: str, tracked: _Tracked) -> None:
+        if incident_id not in self.engine.response.open:
+            return
+        evidence = from_bytes(self.engine.record(incident_id).payload)
+        now = from_ms(self.engine.tick_start)
+        known = [change for change in self.changes if change.time <= now]
+        tracked.ranked = investigate(evidence, known, self.model, explain=False)
+
+    def _close(self, incident_id: str, tracked: _Tracked) -> None:
+        """Nobody acts in a backtest: what recovers has recovered on its own."""
+        fact = IncidentClosed(
+            incident_id=incident_id,
+            resolution=Resolution.RECOVERED_ON_ITS_OWN,
+            closed_at=tracked.closed_at,
+        )
+        self.engine.response.close(fact)
+
+
+def _found(incident_id: str, tracked: _Tracked) -> FoundIncident:
+    opened, ranked = tracked.opened, tracked.ranked
+    causes = [
+        FoundCause(
+            change_id=None if each.change_id == UNKNOWN_CAUSE else each.change_id,
+            kind=each.kind.value if each.kind else "unknown",
+            probability=round(each.probability, 4),
+        )
+        for each in (ranked.hypotheses[:MAX_CAUSES] if ranked else ())
+    ]
+    at_risk = ranked.impact.at_risk_per_hour if ranked else opened.at_risk_per_hour
+    return FoundIncident(
+        id=incident_id,
+        opened_at=opened.opened_at,
+        onset_at=tracked.onset_at,
+        closed_at=tracked.closed_at,
+        metric=opened.metric,
+        cohort=tracked.cohort,
+        direction=opened.direction,
+        expected=opened.expected,
+        observed=opened.observed,
+        revenue_at_risk_per_hour=round(at_risk.mid, 2),
+        kind=opened.kind.value,
+        severity=opened.severity.value,
+        causes=tuple(causes),
+        sentences=ranked.sentences if ranked else (),
+        alarms=tracked.alarms,
+    )

@@ -1,0 +1,116 @@
+"""Who may alarm, and at which evidence: the false-alarm budget shared out over metrics and cohorts.
+
+An e-detector that crosses ``log(b)`` does so falsely at most once in b ticks on average, so shares
+of the budget become thresholds. Broad cohorts get as large a share as the many narrow ones.
+"""
+
+import math
+
+import numpy as np
+
+from detectors.cohorts import EVERYONE_ID, CohortIndex
+from detectors.configuration import DAY_MS, DetectionConfig
+from detectors.sequential import Evidence
+from detectors.sessions import Plan
+from detectors.trials import Bools, Ints
+
+MONTH_MS = 30 * DAY_MS
+MIN_LEARNED = 150.0
+MIN_AGE_MS = DAY_MS // 2
+MIN_VALUE_LEARNED = 60.0
+DEPTH_SHARES = (0.3, 0.35, 0.35)
+STEP_SHARE = 0.8
+VOLUME_SHARE = 0.05
+SLACK = 3.0
+"""By how much the bound on false alarms was found to be loose, in log evidence."""
+
+
+class Budget:
+    """Keeps each row's threshold in ``evidence.limit`` up to date."""
+
+    def __init__(self, config: DetectionConfig, plan: Plan) -> None:
+        self.config = config
+        self.plan = plan
+        self.chances = MONTH_MS / config.tick_ms / max(config.false_alarms_per_month, 1e-6)
+        self.value_is_known = np.ones((len(plan.names), 1), dtype=bool)
+        self._depth = np.zeros(0, dtype=np.int64)
+        self._changing = np.zeros(0, dtype=bool)
+        self._group_limit = np.full((len(plan.names), 3), np.inf)
+
+    @property
+    def volume_limit(self) -> float:
+        """The threshold of a volume."""
+        return math.log(self.chances / VOLUME_SHARE)
+
+    def renew(self, evidence: Evidence, index: CohortIndex, now_ms: int) -> None:
+        """Share the budget out anew over the cohorts that have earned a baseline."""
+        self._describe(index)
+        size = len(index)
+        born = np.array(index.first_seen_ms, dtype=np.int64)
+        old: Bools = now_ms - born >= min(MIN_AGE_MS, self.config.warm_up_ms // 2)
+        old[EVERYONE_ID] = True
+        earned = (evidence.learned[:, :size] >= MIN_LEARNED) & old
+        watched = earned | self._changing[:size]
+        group = np.maximum(self._depth - 1, 0)
+        for metric in range(len(self.plan.names)):
+            share = STEP_SHARE / self.plan.steps
+            if metric >= self.plan.steps:
+                # Errors and lost beacons are watched to pairs; drill-down goes on from there.
+                watched[metric] &= self._depth[:size] <= 2
+                share = (1 - STEP_SHARE) / (len(self.plan.names) - self.plan.steps)
+            counts = np.bincount(group[watched[metric]], minlength=3).astype(float)
+            portion = share * np.array(DEPTH_SHARES)
+            self._group_limit[metric] = (
+                np.log(self.chances * np.maximum(counts, 1.0) / portion) - SLACK
+            )
+            evidence.limit[metric, :size] = np.where(
+                watched[metric], self._group_limit[metric, group], np.inf
+            )
+        self._judge_values(evidence, index, old)
+
+    def extend(self, evidence: Evidence, index: CohortIndex) -> None:
+        """Give new cohorts that a change made their threshold at once; others must earn one."""
+        start, stop = len(self._depth), len(index)
+        if start == stop:
+            return
+        self._describe(index)
+        fresh = np.arange(start, stop)[self._changing[start:stop]]
+        group = np.maximum(self._depth[fresh] - 1, 0)
+        evidence.limit[:, fresh] = self._group_limit[:, group]
+        evidence.limit[self.plan.steps :, fresh[self._depth[fresh] > 2]] = np.inf
+        self._widen(index)
+
+    def has_own_baseline(self, cohort: int) -> bool:
+        """Tell whether a cohort is judged by what it was itself, not by its other dimensions."""
+        return not self._changing[cohort]
+
+    def known(self, metric: Ints, codes: Ints) -> Bools:
+        """Tell of which trials every value has a baseline, given n x W numbers of values."""
+        known: Bools = np.all(self.value_is_known[metric[:, None], codes], axis=1)
+        return known
+
+    def _describe(self, index: CohortIndex) -> None:
+        fresh = index.cohorts[len(self._depth) :]
+        depth = np.array([len(cohort) for cohort in fresh], dtype=np.int64)
+        names = self.config.changing_dimensions
+        changing = np.array([not names.isdisjoint(cohort.root) for cohort in fresh], dtype=bool)
+        self._depth = np.concatenate([self._depth, depth])
+        self._changing = np.concatenate([self._changing, changing])
+
+    def _judge_values(self, evidence: Evidence, index: CohortIndex, old: Bools) -> None:
+        self._widen(index)
+        single = np.array(index.single_of_value, dtype=np.int64)
+        enough = (evidence.learned[:, single] >= MIN_VALUE_LEARNED) & old[single]
+        self.value_is_known = enough | self._made_by_changes(index)
+        self.value_is_known[:, 0] = True
+
+    def _widen(self, index: CohortIndex) -> None:
+        present = self.value_is_known.shape[1]
+        if present < len(index.values):
+            changing = self._made_by_changes(index)[present:]
+            more = np.repeat(changing[None, :], len(self.plan.names), axis=0)
+            self.value_is_known = np.concatenate([self.value_is_known, more], axis=1)
+
+    def _made_by_changes(self, index: CohortIndex) -> Bools:
+        names = self.config.changing_dimensions
+        return np.array([dimension in names for dimension, _ in index.values], dtype=bool)

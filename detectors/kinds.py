@@ -1,0 +1,76 @@
+"""What sort of incident it is: a business loss, lost data, or traffic without intent.
+
+Lost beacons: the end of a step stops, but what only follows it goes on. Traffic without intent:
+many more sessions than before reach the start of a step, and as many as before its end.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from detectors.localising import Exposed, exposed_since
+from detectors.sessions import MISSING, Plan
+from detectors.trials import TrialTable
+from recoup.domain.facts import IncidentKind
+
+MIN_MISSING = 3.0
+MISSING_SHARE = 0.35
+FLOOD = 1.6
+AS_MANY = (0.7, 1.3)
+BEFORE_MS = 3 * 3600 * 1000
+
+
+Covers = Callable[[Exposed], Exposed]
+"""Returns those of some trials that are in the cohort in question."""
+
+
+class Harm(NamedTuple):
+    """The alarm in question: a metric of the plan, and its trials in the cohort since the onset."""
+
+    metric: int
+    trials: Exposed
+    onset_ms: int
+    now_ms: int
+
+
+def kind_of(
+    harm: Harm, plan: Plan, table: TrialTable, usual_ratio: float, in_cohort: Covers
+) -> IncidentKind:
+    """Return the kind; ``usual_ratio`` is today's expected traffic since the onset over before."""
+    if plan.names[harm.metric].startswith(MISSING):
+        return IncidentKind.DATA_QUALITY
+    if harm.metric >= plan.steps:
+        return IncidentKind.BUSINESS
+    if _beacons_lost(harm, plan, table, in_cohort):
+        return IncidentKind.DATA_QUALITY
+    if _flooded(harm, table, usual_ratio, in_cohort):
+        return IncidentKind.TRAFFIC
+    return IncidentKind.BUSINESS
+
+
+def _beacons_lost(harm: Harm, plan: Plan, table: TrialTable, in_cohort: Covers) -> bool:
+    """Tell whether the next type is reached by sessions in which the end was never seen."""
+    end = int(plan.end[harm.metric])
+    number = plan.missing + end
+    if number >= len(plan.names):
+        return False
+    missing = in_cohort(exposed_since(table, number, False, harm.onset_ms, harm.now_ms))
+    _, absent, usually, _ = missing.shortfall()
+    _, observed, expected, _ = harm.trials.shortfall()
+    lost_share = (expected - observed) / max(expected, 1e-9)
+    absent_share = (absent - usually) / max(len(missing.leaf), 1)
+    return absent >= MIN_MISSING and absent_share >= MISSING_SHARE * lost_share
+
+
+def _flooded(harm: Harm, table: TrialTable, usual_ratio: float, in_cohort: Covers) -> bool:
+    before = in_cohort(
+        exposed_since(table, harm.metric, True, harm.onset_ms - BEFORE_MS, harm.now_ms)
+    )
+    before = before.part(before.exposed_ms < harm.onset_ms)
+    minutes = max(harm.now_ms - harm.onset_ms, 60_000) / BEFORE_MS
+    usual = len(before.leaf) * minutes * usual_ratio
+    usual_successes = float(before.success.sum()) * minutes * usual_ratio
+    due, observed, _, _ = harm.trials.shortfall()
+    if usual < 5.0 or len(harm.trials.leaf) < FLOOD * usual:
+        return False
+    share_due = due / max(len(harm.trials.leaf), 1)
+    return AS_MANY[0] <= (observed + 3.0) / (usual_successes * share_due + 3.0) <= AS_MANY[1]

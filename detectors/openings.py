@@ -1,0 +1,167 @@
+"""Working out an alarm: the root cohort, the onset, the kind, the rates and the money."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from detectors.cohorts import CohortIndex
+from detectors.kinds import Harm, kind_of
+from detectors.localising import (
+    LOOK_BACK_MS,
+    Exposed,
+    exposed_since,
+    find_root,
+    refine_onset,
+)
+from detectors.reporting import Opening
+from detectors.sessions import MISSING, Plan
+from detectors.trials import TrialTable
+from recoup.domain.cohort import EVERYONE, Cohort
+from recoup.domain.facts import IncidentKind
+from recoup.domain.money import MoneyRange
+from recoup.domain.storefront import CHECKOUT_STARTED, ORDER_COMPLETED
+
+HOUR_MS = 3600 * 1000
+Z90 = 1.645
+ROUNDS = 4
+
+
+@dataclass
+class Desk:
+    """What an alarm is worked out from."""
+
+    plan: Plan
+    table: TrialTable
+    index: CohortIndex
+    max_dims: int
+    currency: str
+    totals: dict[str, float] = field(default_factory=dict)
+    """Fading counts of events by type."""
+    order_value: float = 0.0
+
+    def work_out(
+        self,
+        metric: int,
+        alarmed: Cohort,
+        onset_ms: int,
+        now_ms: int,
+        usual_ratio: float,
+        explained: Sequence[tuple[Cohort, int]] = (),
+    ) -> Opening:
+        """Return what is known of an alarm of a metric in a cohort, its onset roughly known.
+
+        ``explained`` are cohorts, each since a moment, whose harm has its own incident already.
+        """
+        drop = metric < self.plan.steps
+        trials = exposed_since(self.table, metric, drop, onset_ms - LOOK_BACK_MS, now_ms)
+        for cohort, since_ms in explained:
+            theirs = self.index.covered(cohort, trials.leaf) & (trials.exposed_ms >= since_ms)
+            trials = trials.part(~theirs)
+        cohort, effect, onset = self._locate(trials, onset_ms)
+        inside = self._inside(cohort, trials)
+        inside = inside.part(inside.exposed_ms >= onset)
+        harm = Harm(metric, inside, onset, now_ms)
+        kind = kind_of(
+            harm, self.plan, self.table, usual_ratio, lambda each: self._inside(cohort, each)
+        )
+        return self._opening(harm, cohort, alarmed, kind, effect)
+
+    def _locate(self, trials: Exposed, onset_ms: int) -> tuple[Cohort, int, int]:
+        """Return root cohort, effect and onset, each found anew from the others until they agree."""
+        not_before = onset_ms - LOOK_BACK_MS
+        cohort, effect = None, 0
+        for _ in range(ROUNDS):
+            recent = trials.part(trials.exposed_ms >= onset_ms)
+            root, effect = find_root(
+                recent if len(recent.leaf) else trials, self.index, self.max_dims
+            )
+            onset_ms = refine_onset(self._inside(root, trials), effect, not_before)
+            if root == cohort:
+                break
+            cohort = root
+        return root, effect, onset_ms
+
+    def silence(
+        self, name: str, count: float, expected: float, onset_ms: int, now_ms: int, *, lost: bool
+    ) -> Opening:
+        """Return what is known when the stream of events fell silent; ``lost`` if data was lost."""
+        hours = max(now_ms - onset_ms, 60_000) / HOUR_MS
+        orders = (expected - count) * self.order_rate(name)
+        at_risk = self._money(orders, math.sqrt(max(orders, 1.0)), hours)
+        return Opening(
+            metric=name,
+            direction="drop",
+            kind=IncidentKind.DATA_QUALITY if lost else IncidentKind.BUSINESS,
+            cohort=EVERYONE,
+            alarmed=EVERYONE,
+            effect=0,
+            onset_ms=onset_ms,
+            trials=expected,
+            observed=count / max(expected, 1e-9),
+            expected=1.0,
+            harm=expected - count,
+            at_risk=at_risk,
+            share_of_orders=1.0 - count / max(expected, 1e-9),
+        )
+
+    def order_rate(self, name: str) -> float:
+        """Return how many orders one success of a metric is worth on average."""
+        end = name.removeprefix("volume:").partition("->")[2] or name.removeprefix("volume:")
+        if "->" not in name and not name.startswith("volume:"):
+            end = CHECKOUT_STARTED
+        orders, ends = self.totals.get(ORDER_COMPLETED, 0.0), self.totals.get(end, 0.0)
+        return min(1.0, orders / ends) if ends else 1.0
+
+    def rates(self, metric: int, cohort: Cohort, since_ms: int, now_ms: int) -> tuple[float, float]:
+        """Return observed and expected successes a trial of a cohort since a moment."""
+        drop = metric < self.plan.steps
+        inside = self._inside(cohort, exposed_since(self.table, metric, drop, since_ms, now_ms))
+        due, observed, expected, _ = inside.shortfall()
+        return observed / max(due, 1e-9), expected / max(due, 1e-9)
+
+    def _opening(
+        self, harm: Harm, cohort: Cohort, alarmed: Cohort, kind: IncidentKind, effect: int
+    ) -> Opening:
+        due, observed, expected, _ = harm.trials.shortfall()
+        due = max(due, 1e-9)
+        hours = max(harm.now_ms - harm.onset_ms, 60_000) / HOUR_MS
+        lost, spread, share = self._orders_lost(harm, cohort)
+        name = self.plan.names[harm.metric]
+        harmless = name.startswith(MISSING)
+        return Opening(
+            metric=name,
+            direction="drop" if harm.metric < self.plan.steps else "rise",
+            kind=kind,
+            cohort=cohort,
+            alarmed=alarmed,
+            effect=effect,
+            onset_ms=harm.onset_ms,
+            trials=due,
+            observed=observed / due,
+            expected=expected / due,
+            harm=harm.trials.sign * (expected - observed),
+            at_risk=self._money(0.0 if harmless else lost, spread, hours),
+            share_of_orders=0.0 if harmless else share,
+        )
+
+    def _money(self, orders: float, spread: float, hours: float) -> MoneyRange:
+        low, mid, high = (
+            max(0.0, orders + k * spread) * self.order_value / hours for k in (-Z90, 0, Z90)
+        )
+        return MoneyRange(low=low, mid=mid, high=high, currency=self.currency)
+
+    def _orders_lost(self, harm: Harm, cohort: Cohort) -> tuple[float, float, float]:
+        """Return orders lost so far, their standard deviation, and their share of all expected."""
+        best = (0.0, 0.0, 0.0)
+        for number in range(self.plan.steps):
+            rate = self.order_rate(self.plan.names[number])
+            everyone = exposed_since(self.table, number, True, harm.onset_ms, harm.now_ms)
+            _, observed, expected, variance = self._inside(cohort, everyone).shortfall()
+            lost = (expected - observed) * rate
+            if lost > best[0]:
+                orders = everyone.shortfall()[2] * rate
+                best = (lost, math.sqrt(max(variance, 0.0)) * rate, lost / max(orders, 1e-9))
+        return best
+
+    def _inside(self, cohort: Cohort, trials: Exposed) -> Exposed:
+        return trials.part(self.index.covered(cohort, trials.leaf))

@@ -1,0 +1,273 @@
+"""From high evidence to incidents: who may open one, what joins which, and when they are over."""
+
+import numpy as np
+
+from detectors.columns import Ints
+from detectors.configuration import DetectionConfig
+from detectors.grouping import related
+from detectors.incidents import OpenIncident
+from detectors.localising import DROPS, RISES, exposed_since
+from detectors.openings import Desk
+from detectors.reporting import (
+    Opening,
+    alarm_facts,
+    opening_facts,
+    recovery_fact,
+    update_fact,
+)
+from detectors.trials import Matured
+from detectors.watching import Watching
+from recoup.domain.base import to_ms
+from recoup.domain.cohort import Cohort
+from recoup.domain.facts import IncidentClosed, NewFact, Resolution
+
+MIN_SHORTFALL = 4.0
+AT_ONCE = 4
+SHARPENED_MS = 6 * 60_000
+HALF_HOUR_MS = 30 * 60_000
+Facts = list[tuple[str, NewFact]]
+
+
+class Response:
+    """The incidents that are open, and what the evidence means for them."""
+
+    def __init__(self, config: DetectionConfig, watching: Watching) -> None:
+        self.config = config
+        self.watching = watching
+        self.open: dict[str, OpenIncident] = watching.incidents
+        self.desk = Desk(
+            watching.plan,
+            watching.table,
+            watching.index,
+            config.max_cohort_dims,
+            config.currency,
+        )
+
+    def decide(self, high: Ints, now_ms: int, *, warm: bool) -> Facts:
+        """Return the facts of a tick, given the rows (metric, cohort) whose evidence is high."""
+        self.desk.order_value = self.watching.order_value
+        self.desk.totals = self.watching.totals
+        facts: Facts = []
+        if warm:
+            facts += self._silences(now_ms)
+            rows = {(int(metric), int(cohort)) for metric, cohort in high}
+            for _ in range(AT_ONCE):
+                found = self._strongest(rows, now_ms)
+                if found is None:
+                    break
+                facts += self._alarm(*found, now_ms)
+        else:
+            for watch in self.watching.watches:
+                watch.reset()
+        return facts + self._follow(now_ms)
+
+    def accept(self, incident_id: str) -> None:
+        """A false positive: the withheld trials teach the learners, at the cohort's own level."""
+        incident = self.open.pop(incident_id, None)
+        if incident is None or not incident.withheld:
+            return
+        columns = zip(*incident.withheld, strict=True)
+        withheld = Matured(*(np.concatenate(column) for column in columns))
+        for metric in np.unique(withheld.metric).tolist():
+            mine = withheld.part(withheld.metric == metric)
+            log_odds = _log_odds(float(mine.success.mean())) - _log_odds(
+                float(mine.predicted.mean())
+            )
+            learner = self.watching.baseline.learners[metric]
+            learner.accept(incident.cohort, log_odds, self.watching.index)
+        self.watching.baseline.take_over(self.watching.index)
+        self.watching.release(withheld)
+
+    def close(self, fact: IncidentClosed) -> None:
+        """People, or the recovery, ended an incident."""
+        incident = self.open.get(fact.incident_id)
+        if incident is None:
+            return
+        incident.closed = True
+        incident.withheld.clear()
+        if fact.resolution in (Resolution.RECOVERED, Resolution.RECOVERED_ON_ITS_OWN):
+            incident.recovered_ms = incident.recovered_ms or to_ms(fact.closed_at)
+
+    def _strongest(self, rows: set[tuple[int, int]], now_ms: int) -> tuple[int, int, float] | None:
+        evidence, index = self.watching.evidence, self.watching.index
+        best: tuple[float, str, int, int] | None = None
+        for metric, cohort in rows:
+            statistic = evidence.statistic(metric, cohort)
+            if not self._outweighs(metric, cohort, statistic, now_ms):
+                continue
+            found = (statistic, index.cohorts[cohort].label, metric, cohort)
+            best = found if best is None else max(best, found)
+        return None if best is None else (best[2], best[3], best[0])
+
+    def _alarm(self, metric: int, row: int, statistic: float, now_ms: int) -> Facts:
+        watching = self.watching
+        alarmed = watching.index.cohorts[row]
+        onset, _ = watching.evidence.onset_of(metric, row)
+        limit = float(watching.evidence.limit[metric, row])
+        opening = self.desk.work_out(
+            metric, alarmed, onset, now_ms, self._usual_ratio(onset, now_ms), self._explained(None)
+        )
+        facts: Facts = []
+        joined = related(
+            self.open.values(), opening.cohort, opening.onset_ms, now_ms, self.config.horizon_ms
+        )
+        if joined is not None:
+            facts.append(alarm_facts(joined.incident_id, opening, statistic, limit, now_ms))
+            facts += self._sharpen(joined, now_ms)
+        elif opening.harm >= MIN_SHORTFALL:
+            facts += self._open(opening, statistic, limit, now_ms)
+        self._silence(opening.cohort, row)
+        return facts
+
+    def _outweighs(self, metric: int, row: int, statistic: float, now_ms: int) -> bool:
+        """Tell whether the evidence is high even as the baseline itself is only an estimate.
+
+        One learned from n trials adds its own error to the sum over m new ones: 1 + m / n of the
+        variance that the test reckons with.
+        """
+        evidence, index = self.watching.evidence, self.watching.index
+        if statistic < evidence.limit[metric, row]:
+            return False
+        if not self.watching.budget.has_own_baseline(row):
+            return True
+        onset_ms, _ = evidence.onset_of(metric, row)
+        drop = metric < self.watching.plan.steps
+        trials = exposed_since(self.watching.table, metric, drop, onset_ms, now_ms)
+        mine = trials.share[index.covered(index.cohorts[row], trials.leaf)].sum()
+        learned = max(float(evidence.learned[metric, row]), 1.0)
+        return bool(statistic / (1.0 + mine / learned) >= evidence.limit[metric, row])
+
+    def _open(self, opening: Opening, statistic: float, limit: float, now_ms: int) -> Facts:
+        facts, incident = opening_facts(
+            opening, statistic, limit, now_ms, shadow=self.config.shadow
+        )
+        if not incident.metric.startswith("volume:"):
+            incident.effect = self._watched_effect(opening)
+        self.open[incident.incident_id] = incident
+        return facts
+
+    def _watched_effect(self, opening: Opening) -> int:
+        """Return the watched effect size nearest to the one that was found."""
+        metric = self.watching.plan.names.index(opening.metric)
+        grid = DROPS if opening.direction == "drop" else RISES
+        ratios = self.watching.evidence.ratios[metric]
+        return int(np.argmin(np.abs(np.log(ratios) - np.log(grid[opening.effect]))))
+
+    def _silence(self, cohort: Cohort, row: int) -> None:
+        """Start the test anew wherever the incident's people are: the incident explains it."""
+        index, items = self.watching.index, cohort.root
+        touched = np.array(
+            [
+                all(items.get(name, value) == value for name, value in other.root.items())
+                for other in index.cohorts
+            ],
+            dtype=bool,
+        )
+        touched[row] = True
+        self.watching.evidence.reset(touched)
+
+    def _silences(self, now_ms: int) -> Facts:
+        """Open an incident when the stream of events itself falls away."""
+        watches = self.watching.watches
+        high = [w for w in watches if w.statistic >= self.watching.budget.volume_limit]
+        if not high or any(i.metric.startswith("volume:") for i in self.open.values()):
+            return []
+        watch = max(high, key=lambda each: each.statistic)
+        rows = [
+            r for r in self.watching.volumes if r.tick_ms >= watch.onset_ms - self.config.tick_ms
+        ]
+        mine = [r for r in rows if r.metric == watch.metric]
+        others = [r for r in rows if r.metric != watch.metric]
+        count, expected = sum(r.observed for r in mine), sum(r.expected for r in mine)
+        rest = sum(r.observed for r in others), sum(r.expected for r in others)
+        opening = self.desk.silence(
+            watch.metric,
+            count,
+            expected,
+            watch.onset_ms,
+            now_ms,
+            lost=len(high) == 1 and rest[0] > 0.6 * rest[1],
+        )
+        for each in watches:
+            each.reset()
+        limit = self.watching.budget.volume_limit
+        facts, incident = opening_facts(opening, limit, limit, now_ms, shadow=self.config.shadow)
+        self.open[incident.incident_id] = incident
+        return facts
+
+    def _follow(self, now_ms: int) -> Facts:
+        facts: Facts = []
+        for incident in list(self.open.values()):
+            if incident.metric.startswith("volume:"):
+                self._listen(incident, now_ms)
+            elif self._is_to_be_sharpened(incident, now_ms):
+                facts += self._sharpen(incident, now_ms)
+            if incident.recovered_ms == now_ms:
+                observed, expected = self._rates(incident, now_ms)
+                facts.append(recovery_fact(incident, observed, expected, now_ms))
+            if incident.closed and incident.recovered_ms:
+                del self.open[incident.incident_id]
+        return facts
+
+    @staticmethod
+    def _is_to_be_sharpened(incident: OpenIncident, now_ms: int) -> bool:
+        """At every tick at first, then now and then while the evidence still grows."""
+        age = now_ms - incident.opened_ms
+        due = age <= SHARPENED_MS or (age <= 6 * HALF_HOUR_MS and age % (HALF_HOUR_MS // 2) == 0)
+        return due and incident.suppresses
+
+    def _sharpen(self, incident: OpenIncident, now_ms: int) -> Facts:
+        """Work the incident out again with what came since; tell if the cohort is another."""
+        if incident.metric.startswith("volume:") or incident.recovered_ms:
+            return []
+        if now_ms == incident.opened_ms:
+            return []
+        metric = self.watching.plan.names.index(incident.metric)
+        ratio = self._usual_ratio(incident.onset_ms, now_ms)
+        explained = self._explained(incident)
+        opening = self.desk.work_out(
+            metric, incident.cohort, incident.onset_ms, now_ms, ratio, explained
+        )
+        if opening.cohort == incident.cohort:
+            return []
+        incident.cohort = opening.cohort
+        incident.onset_ms = opening.onset_ms
+        return [update_fact(incident, opening, now_ms)]
+
+    def _explained(self, but: OpenIncident | None) -> list[tuple[Cohort, int]]:
+        """Return who is hit by open incidents, and since when."""
+        return [
+            (incident.cohort, incident.onset_ms)
+            for incident in self.open.values()
+            if incident is not but and not incident.metric.startswith("volume:")
+        ]
+
+    def _listen(self, incident: OpenIncident, now_ms: int) -> None:
+        """A silent shop is back when ten minutes had at least seven tenths of their events."""
+        since = now_ms - 10 * self.config.tick_ms
+        rows = [
+            r
+            for r in self.watching.volumes
+            if r.metric == incident.metric and r.tick_ms >= max(since, incident.opened_ms)
+        ]
+        count, expected = sum(r.observed for r in rows), sum(r.expected for r in rows)
+        if not incident.recovered_ms and len(rows) >= 5 and count >= 0.7 * expected > 0:
+            incident.recovered_ms = now_ms
+
+    def _rates(self, incident: OpenIncident, now_ms: int) -> tuple[float, float]:
+        if incident.metric.startswith("volume:"):
+            return 1.0, 1.0
+        metric = self.watching.plan.names.index(incident.metric)
+        return self.desk.rates(metric, incident.cohort, now_ms - HALF_HOUR_MS, now_ms)
+
+    def _usual_ratio(self, onset_ms: int, now_ms: int) -> float:
+        """Return how much traffic is usual at this time of day against three hours before it."""
+        learner = self.watching.watches[0].learner
+        at = learner.profile[learner._bin((onset_ms + now_ms) // 2)]
+        before = learner.profile[learner._bin(onset_ms - 3 * HALF_HOUR_MS)]
+        return float(min(max((at + 1e-9) / (before + 1e-9), 0.2), 5.0))
+
+
+def _log_odds(share: float) -> float:
+    share = min(max(share, 0.005), 0.995)
+    return float(np.log(share / (1 - share)))

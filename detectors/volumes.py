@@ -1,0 +1,50 @@
+"""Volumes: does the stream of events itself go on? A silent shop makes no trials to fail."""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from detectors.evidence_making import VolumeTick
+from detectors.learners import VolumeLearner
+from detectors.trials import Floats
+
+RATIOS = np.array([0.5, 0.2, 0.02])
+"""A volume is an alarm only where it falls far: traffic has moods that no profile knows."""
+
+
+@dataclass
+class VolumeWatch:
+    """A mixture of Poisson CUSUMs over the number of events of one type in each tick."""
+
+    metric: str
+    learner: VolumeLearner = field(default_factory=VolumeLearner)
+    score: Floats = field(default_factory=lambda: np.zeros(len(RATIOS)))
+    left_zero: list[int] = field(default_factory=lambda: [0] * len(RATIOS))
+
+    def take(self, start_ms: int, now_ms: int, count: float, *, learn: bool) -> VolumeTick:
+        """Take in the count of the tick from ``start_ms`` to ``now_ms``."""
+        expected = self.learner.expect(start_ms)
+        surplus = max(1.0, self.learner.surplus.get() or 1.0)
+        gain = (count * np.log(RATIOS) + expected * (1 - RATIOS)) / surplus
+        self.score = np.maximum(0.0, self.score + gain)
+        for effect in np.flatnonzero(self.score <= 0.0).tolist():
+            self.left_zero[effect] = now_ms
+        if learn:
+            self.learner.learn(start_ms, count)
+        return VolumeTick(self.metric, start_ms, count, expected, max(expected, 1.0) * surplus)
+
+    @property
+    def statistic(self) -> float:
+        """The log evidence of a fall: the mixture over effect sizes."""
+        top = float(self.score.max())
+        return top + math.log(float(np.mean(np.exp(self.score - top))))
+
+    @property
+    def onset_ms(self) -> int:
+        """When the strongest effect last left zero."""
+        return self.left_zero[int(np.argmax(self.score))]
+
+    def reset(self) -> None:
+        """Start the test anew."""
+        self.score = np.zeros(len(RATIOS))
