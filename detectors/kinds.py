@@ -16,6 +16,7 @@ MIN_MISSING = 3.0
 MISSING_SHARE = 0.35
 FLOOD = 1.6
 AS_MANY = (0.7, 1.3)
+ELSEWHERE = 50
 BEFORE_MS = 3 * 3600 * 1000
 
 
@@ -62,11 +63,11 @@ def _beacons_lost(harm: Harm, plan: Plan, table: TrialTable, in_cohort: Covers) 
 
 
 def _flooded(harm: Harm, table: TrialTable, usual_ratio: float, in_cohort: Covers) -> bool:
-    before = in_cohort(
-        exposed_since(table, harm.metric, True, harm.onset_ms - BEFORE_MS, harm.now_ms)
-    )
+    everyone = exposed_since(table, harm.metric, True, harm.onset_ms - BEFORE_MS, harm.now_ms)
+    before = in_cohort(everyone)
     before = before.part(before.exposed_ms < harm.onset_ms)
     minutes = max(harm.now_ms - harm.onset_ms, 60_000) / BEFORE_MS
+    usual_ratio = _growth_elsewhere(harm, everyone, len(before.leaf), minutes) or usual_ratio
     usual = len(before.leaf) * minutes * usual_ratio
     usual_successes = float(before.success.sum()) * minutes * usual_ratio
     due, observed, _, _ = harm.trials.shortfall()
@@ -74,3 +75,11 @@ def _flooded(harm: Harm, table: TrialTable, usual_ratio: float, in_cohort: Cover
         return False
     share_due = due / max(len(harm.trials.leaf), 1)
     return AS_MANY[0] <= (observed + 3.0) / (usual_successes * share_due + 3.0) <= AS_MANY[1]
+
+
+def _growth_elsewhere(harm: Harm, everyone: Exposed, inside_before: int, minutes: float) -> float:
+    """Return by how much the rest of the shop grew since the onset; 0 where there is no rest."""
+    since = int((everyone.exposed_ms >= harm.onset_ms).sum())
+    before = len(everyone.leaf) - since - inside_before
+    after = since - len(harm.trials.leaf)
+    return after / (before * minutes) if min(before, after) >= ELSEWHERE else 0.0

@@ -19,6 +19,10 @@ from recoup.domain.cohort import Cohort
 
 DROPS = 1.0 - np.array([0.08, 0.14, 0.2, 0.27, 0.35, 0.43, 0.52, 0.62, 0.75, 0.87, 0.97])
 RISES = np.array([1.4, 2.0, 3.0, 4.5, 7.0, 10.0, 15.0, 25.0, 45.0])
+DEPTH_PRIORS = (0.1, 0.4, 0.25, 0.25)
+"""How likely an incident hits everyone, one value, a pair or a triple of values."""
+
+PLAUSIBLE_SHARE = 0.01
 LOOK_BACK_MS = 90 * 60_000
 
 
@@ -90,22 +94,31 @@ def exposed_since(
 def find_root(trials: Exposed, index: CohortIndex, max_dims: int) -> tuple[Cohort, int]:
     """Return the cohort that explains the harm best, and the place of its effect in ``ratios``."""
     leaves, place = np.unique(trials.leaf, return_inverse=True)
-    gains = trials.gains()
+    gains = np.hstack([trials.gains(), np.ones((len(trials.leaf), 1))])
     by_leaf = np.zeros((len(leaves), gains.shape[1]))
     np.add.at(by_leaf, place, gains)
     codes = index.codes_of(leaves)
     keys, sums = _all_cohorts(codes, by_leaf, max_dims)
+    sums, size = sums[:, :-1], sums[:, -1]
     best = sums.argmax(axis=1)
     score = sums[np.arange(len(keys)), best]
-    depth = _depth(keys)
-    for dims in range(1, max_dims + 1):
-        mine = depth == dims
-        score[mine] -= math.log(max(int(mine.sum()), 1)) + 0.5 * dims
+    score -= _prices(keys, size, max_dims)
     # Of cohorts that score alike, the shorter name and then the label decide, not their numbers.
     close = np.flatnonzero(score >= score.max() - 1e-9)
     names = [index.cohort_of(unpack(int(keys[row]))) for row in close.tolist()]
     _, _, chosen = min((len(name), name.label, row) for name, row in zip(names, close, strict=True))
     return index.cohort_of(unpack(int(keys[chosen]))), int(best[chosen])
+
+
+def _prices(keys: Ints, size: Floats, max_dims: int) -> Floats:
+    """Return the price of having picked each cohort: its prior among those of its depth."""
+    depth = _depth(keys)
+    plausible = size >= PLAUSIBLE_SHARE * size[0]
+    prices = np.full(len(keys), -math.log(DEPTH_PRIORS[0]))
+    for dims in range(1, max_dims + 1):
+        count = max(int((plausible & (depth == dims)).sum()), 1)
+        prices[depth == dims] = math.log(count / DEPTH_PRIORS[dims])
+    return prices
 
 
 def refine_onset(trials: Exposed, effect: int, not_before_ms: int) -> int:

@@ -24,6 +24,8 @@ from recoup.domain.storefront import CHECKOUT_STARTED, ORDER_COMPLETED
 HOUR_MS = 3600 * 1000
 Z90 = 1.645
 ROUNDS = 4
+FELT = 5.0
+"""Log evidence of a drop somewhere that makes a rise of errors an incident."""
 
 
 @dataclass
@@ -66,8 +68,19 @@ class Desk:
         )
         return self._opening(harm, cohort, alarmed, kind, effect)
 
+    def is_felt(self, opening: Opening, metric: int, now_ms: int) -> bool:
+        """Tell whether more errors are felt in some step; errors that harm nobody wake nobody."""
+        if metric != self.plan.error:
+            return True
+        for step in range(self.plan.steps):
+            trials = exposed_since(self.table, step, True, opening.onset_ms, now_ms)
+            gains = self._inside(opening.cohort, trials).gains()
+            if float(gains.sum(axis=0).max()) >= FELT:
+                return True
+        return False
+
     def _locate(self, trials: Exposed, onset_ms: int) -> tuple[Cohort, int, int]:
-        """Return root cohort, effect and onset, each found anew from the others until they agree."""
+        """Return root cohort, effect and onset, each found from the others until they agree."""
         not_before = onset_ms - LOOK_BACK_MS
         cohort, effect = None, 0
         for _ in range(ROUNDS):

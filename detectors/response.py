@@ -114,7 +114,7 @@ class Response:
         if joined is not None:
             facts.append(alarm_facts(joined.incident_id, opening, statistic, limit, now_ms))
             facts += self._sharpen(joined, now_ms)
-        elif opening.harm >= MIN_SHORTFALL:
+        elif opening.harm >= MIN_SHORTFALL and self.desk.is_felt(opening, metric, now_ms):
             facts += self._open(opening, statistic, limit, now_ms)
         self._silence(opening.cohort, row)
         return facts

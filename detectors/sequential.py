@@ -18,9 +18,12 @@ BIAS_PRIOR = 60.0
 BIAS_LIMIT = 0.35
 UP = math.exp(BIAS_LIMIT)
 BIAS_MEMORY_H = 48.0
-SURPLUS_PRIOR = 4.0
-SURPLUS_MEMORY = 0.97
+SURPLUS_PRIOR = 16.0
+SURPLUS_MEMORY = 0.985
 LONG_WINDOW_H = 6
+HOT = 6.0
+"""Log evidence from which on a cohort may be ill, so that its trials must not teach yet."""
+
 FIRST_ROOM = 2048
 
 
@@ -32,7 +35,7 @@ class Evidence:
     """
 
     BY_COHORT = ("learned", "seen", "expected", "bias", "dispersion", "limit")
-    WINDOWED = ("window", "surplus", "windows")
+    WINDOWED = ("window", "surplus", "windows", "pending")
 
     def __init__(self, ratios: Floats) -> None:
         self.ratios = ratios
@@ -47,6 +50,8 @@ class Evidence:
         self.window = np.zeros((2, 3, metrics, 0))
         self.surplus = np.zeros((2, metrics, 0))
         self.windows = np.zeros((2, metrics, 0))
+        # What waits to be believed: seen, expected, then surprise and count of each window length.
+        self.pending = np.zeros((6, metrics, 0))
         self._sums = np.zeros((metrics, 0, 2 * effects), dtype=np.float32)
         self.grow(1)
 
@@ -106,30 +111,44 @@ class Evidence:
         if not settled:
             self.window[:] = 0.0
             return
-        seen, expected, _ = self.window[0]
-        memory = 0.5 ** (1 / BIAS_MEMORY_H)
-        self.seen = self.seen * memory + seen
-        self.expected = self.expected * memory + expected
+        calm = self.score.max(axis=2) < HOT
         self._close_window(0)
         self.window[1] += self.window[0]
+        self.pending[:2] += self.window[0, :2]
         self.window[0] = 0.0
         if hour % LONG_WINDOW_H == 0:
             self._close_window(1)
             self.window[1] = 0.0
+        self._take_over(calm)
         ratio = (self.seen + BIAS_PRIOR) / (self.expected + BIAS_PRIOR)
         self.bias = np.clip(np.log(ratio), -BIAS_LIMIT, BIAS_LIMIT)
         mean = (self.surplus + SURPLUS_PRIOR) / (self.windows + SURPLUS_PRIOR)
         self.dispersion = np.maximum(1.0, mean.max(axis=0))
 
+    def _take_over(self, calm: Bools) -> None:
+        """Believe what waited, where nothing looks ill; an outage must not excuse itself."""
+        memory = 0.5 ** (1 / BIAS_MEMORY_H)
+        self.seen = np.where(calm, self.seen * memory + self.pending[0], self.seen)
+        self.expected = np.where(calm, self.expected * memory + self.pending[1], self.expected)
+        for kind in range(2):
+            surprise, windows = self.pending[2 + 2 * kind], self.pending[3 + 2 * kind]
+            fade = np.where(calm, SURPLUS_MEMORY**windows, 1.0)
+            self.surplus[kind] = self.surplus[kind] * fade + np.where(calm, surprise, 0.0)
+            self.windows[kind] = self.windows[kind] * fade + np.where(calm, windows, 0.0)
+        self.pending *= ~calm
+
     def _close_window(self, kind: int) -> None:
         seen, expected, variance = self.window[kind]
         told = variance > 1.0
         surprise = (seen - expected * np.exp(self.bias)) ** 2 / np.maximum(variance, 1.0)
-        fade = np.where(told, SURPLUS_MEMORY, 1.0)
-        self.surplus[kind] = self.surplus[kind] * fade + np.where(
-            told, np.minimum(surprise, 25.0), 0.0
-        )
-        self.windows[kind] = self.windows[kind] * fade + told
+        self.pending[2 + 2 * kind] += np.where(told, np.minimum(surprise, 25.0), 0.0)
+        self.pending[3 + 2 * kind] += told
+
+    def is_hot(self, matured: Matured, members: Members) -> Bools:
+        """Tell of which trials some cohort's evidence is so high that learning had better wait."""
+        hot = np.zeros(len(matured.leaf), dtype=bool)
+        _find_hot(matured.metric, matured.leaf, *members, self.score, hot)
+        return hot
 
     def statistic(self, metric: int, cohort: int) -> float:
         """Return the log evidence of a row: the mixture over effect sizes."""
@@ -269,3 +288,20 @@ def _tally(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
             window[0, 0, m, c] += success[i]
             window[0, 1, m, c] += p
             window[0, 2, m, c] += p * (1 - p)
+
+
+@compiled
+def _find_hot(
+    metric: Ints,
+    leaf: Ints,
+    flat: Ints,
+    start: Ints,
+    stop: Ints,
+    score: npt.NDArray[np.float32],
+    hot: Bools,
+) -> None:
+    for i in range(len(leaf)):
+        for k in range(start[leaf[i]], stop[leaf[i]]):
+            for e in range(score.shape[2]):
+                if score[metric[i], flat[k], e] >= HOT:
+                    hot[i] = True

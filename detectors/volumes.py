@@ -9,7 +9,7 @@ from detectors.evidence_making import VolumeTick
 from detectors.learners import VolumeLearner
 from detectors.trials import Floats
 
-RATIOS = np.array([0.5, 0.2, 0.02])
+RATIOS = np.array([0.1, 0.02])
 """A volume is an alarm only where it falls far: traffic has moods that no profile knows."""
 
 

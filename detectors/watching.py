@@ -16,6 +16,7 @@ from detectors.volumes import VolumeWatch
 from recoup.domain.storefront import API_TIMED, ORDER_COMPLETED, PAYMENT_FAILED, SCRIPT_ERROR
 
 KEPT_MS = 5 * HOUR_MS
+LONGEST_WAIT_MS = 24 * HOUR_MS
 ADMIT_HOURS = 12
 ORDER_VALUE_RATE = 0.005
 FADING = 0.9995
@@ -88,7 +89,7 @@ class Watching:
         """
         if now_ms % HOUR_MS >= self.config.tick_ms:
             return False
-        self._learn()
+        self._learn(now_ms)
         hour = now_ms // HOUR_MS
         window = self.evidence.window[0]
         for number, learner in enumerate(self.baseline.learners):
@@ -204,11 +205,16 @@ class Watching:
             self.evidence.calibrate(matured, self.index.members)
             self._ripe.append(matured)
 
-    def _learn(self) -> None:
+    def _learn(self, now_ms: int) -> None:
+        """Learn from the trials that are ripe, but for those that look ill for now."""
         if not self._ripe:
             return
         ripe = Matured(*(np.concatenate(column) for column in zip(*self._ripe, strict=True)))
-        self._ripe.clear()
+        self.index.ready(ripe.leaf, self.leaves, now_ms)
+        waits = self.evidence.is_hot(ripe, self.index.members)
+        waits &= ripe.exposed_ms > now_ms - LONGEST_WAIT_MS
+        self._ripe = [ripe.part(waits)]
+        ripe = ripe.part(~waits)
         for metric in np.unique(ripe.metric).tolist():
             learner = self.baseline.learners[metric]
             learner.learn(ripe.part(ripe.metric == metric), self.index)
