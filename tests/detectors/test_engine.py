@@ -12,15 +12,15 @@ from recoup.domain.facts import IncidentOpened
 from recoup.domain.series import EventBlock
 
 END = datetime(2026, 11, 20, 20, 0, tzinfo=UTC)
-CONFIG = DetectionConfig(warm_up_ms=8 * 3_600_000)
+CONFIG = DetectionConfig(warm_up_ms=30 * 3_600_000)
 
 
 @pytest.fixture(scope="module")
 def lines() -> list[bytes]:
-    """A day of a shop whose widget is broken for one cohort in the last two hours."""
-    start, broken = END - timedelta(hours=14), END - timedelta(hours=2)
-    sale = int((END - timedelta(hours=14)).timestamp() * 1000)
-    shop = Shop(5, int(start.timestamp() * 1000), sale, sale_factor=3.0, fault=Fault(drop=0.9))
+    """A day and a half of a shop whose widget is broken for one cohort in the last two hours."""
+    start, broken = END - timedelta(hours=36), END - timedelta(hours=2)
+    sale = int((END - timedelta(hours=36)).timestamp() * 1000)
+    shop = Shop(5, int(start.timestamp() * 1000), sale, sale_factor=2.0, fault=Fault(drop=0.9))
     found = shop.until(broken)
     shop.flag = lambda _dims: True
     return found + shop.until(END)

@@ -1,0 +1,99 @@
+"""Scores of series: from past rows only, better than the usual detector, errors with a line."""
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from river.time_series import HoltWinters
+
+from detectors.series.scorer import score_rows
+from recoup.cli import main
+
+sys.path.insert(0, str(Path(__file__).parent))
+import corpus
+
+sys.path.pop(0)
+
+
+def rows_of(case: corpus.Case) -> list[tuple[float, float]]:
+    times, values, _ = case
+    return list(zip((times + corpus.START).tolist(), values.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("name", list(corpus.FAMILIES))
+def test_a_score_never_uses_a_later_row(name: str) -> None:
+    rows = rows_of(corpus.FAMILIES[name](np.random.default_rng(3)))[:1500]
+    whole = list(score_rows(rows))
+    for cut in (200, 777, 1400):
+        assert list(score_rows(rows[:cut])) == whole[:cut]
+
+
+def usual(values: np.ndarray) -> np.ndarray:
+    """Holt-Winters with a refractory period, errors in units of their running spread."""
+    model, spread, scores, quiet = HoltWinters(0.3, 0.1), 1.0, [], 0
+    for number, value in enumerate(values.tolist()):
+        error = abs(value - model.forecast(1)[0]) if number > 2 else 0.0
+        z = error / (3 * spread + 1e-9)
+        quiet -= 1
+        scores.append(min(z / (1 + z), 1.0) if quiet <= 0 else 0.0)
+        if z > 3 and quiet <= 0:
+            quiet = 100
+        spread += 0.01 * (error - spread)
+        model.learn_one(value)
+    return np.array(scores)
+
+
+def test_the_standard_profile_is_beyond_the_usual_detector() -> None:
+    mine, theirs = [], []
+    for _, case in corpus.corpus(seed=17, each=2):
+        scores = np.array([each.anomaly_score for each in score_rows(rows_of(case))])
+        mine.append((scores, case[2]))
+        theirs.append((usual(case[1]), case[2]))
+    ours, usually = corpus.standard_score(mine)[0], corpus.standard_score(theirs)[0]
+    assert ours > 40
+    assert ours > usually + 10
+
+
+def test_folder_in_folder_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    (source / "deep").mkdir(parents=True)
+    lines = ["timestamp,value"]
+    lines += [f"2026-01-01 {n // 60:02}:{n % 60:02}:00,{10 + n % 7}" for n in range(600)]
+    lines[400] = lines[400].rpartition(",")[0] + ","
+    lines[500] = lines[500].rpartition(",")[0] + ",500"
+    for name in ("a.csv", "deep/b.csv"):
+        (source / name).write_text("\n".join(lines) + "\n")
+    assert main(["series", str(source), "--out", str(out), "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert [each["series"] for each in summary] == ["a.csv", "deep/b.csv"]
+    with (out / "deep" / "b.csv").open() as scored:
+        found = list(csv.DictReader(scored))
+    assert list(found[0]) == ["timestamp", "value", "anomaly_score", "alarm"]
+    assert [row["value"] for row in found] == [line.partition(",")[2] for line in lines[1:]]
+    worst = max(range(600), key=lambda n: float(found[n]["anomaly_score"]))
+    assert 499 <= worst < 510
+    assert found[499]["alarm"] == "1"
+    assert all(0 <= float(row["anomaly_score"]) <= 1 for row in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("time,value\n1,2\n", "x.csv:1: needs the columns timestamp,value"),
+        ("timestamp,value\n2026-13-01,2\n", "x.csv:2: '2026-13-01' is not a time"),
+        ("timestamp,value\n1,2\n2\n", "x.csv:3: has 1 fields, not 2"),
+    ],
+)
+def test_a_bad_file_is_refused_with_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, says: str
+) -> None:
+    (tmp_path / "x.csv").write_text(text)
+    assert main(["series", str(tmp_path / "x.csv")]) == 1
+    assert says in capsys.readouterr().err
+
+
+def test_a_constant_series_is_no_anomaly() -> None:
+    assert not any(each.alarm for each in score_rows([(60.0 * n, 5.0) for n in range(2000)]))
