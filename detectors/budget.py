@@ -21,8 +21,8 @@ MIN_VALUE_LEARNED = 60.0
 DEPTH_SHARES = (0.3, 0.35, 0.35)
 STEP_SHARE = 0.8
 VOLUME_SHARE = 0.05
-SLACK = 3.0
-"""By how much the bound on false alarms was found to be loose, in log evidence."""
+STEP_SLACK, OTHER_SLACK = 6.0, 3.0
+"""By how much the bound on false alarms was found to be loose on quiet shops, in log evidence."""
 
 
 class Budget:
@@ -53,15 +53,16 @@ class Budget:
         watched = earned | self._changing[:size]
         group = np.maximum(self._depth - 1, 0)
         for metric in range(len(self.plan.names)):
-            share = STEP_SHARE / self.plan.steps
+            share, slack = STEP_SHARE / self.plan.steps, STEP_SLACK
             if metric >= self.plan.steps:
                 # Errors and lost beacons are watched to pairs; drill-down goes on from there.
+                slack = OTHER_SLACK
                 watched[metric] &= self._depth[:size] <= 2
                 share = (1 - STEP_SHARE) / (len(self.plan.names) - self.plan.steps)
             counts = np.bincount(group[watched[metric]], minlength=3).astype(float)
             portion = share * np.array(DEPTH_SHARES)
             self._group_limit[metric] = (
-                np.log(self.chances * np.maximum(counts, 1.0) / portion) - SLACK
+                np.log(self.chances * np.maximum(counts, 1.0) / portion) - slack
             )
             evidence.limit[metric, :size] = np.where(
                 watched[metric], self._group_limit[metric, group], np.inf

@@ -14,13 +14,17 @@ from detectors.cohorts import Members
 from detectors.compiled import compiled
 from detectors.trials import LEAST, MOST, Bools, Floats, Ints, Matured, Told
 
-BIAS_PRIOR = 60.0
+BIAS_PRIOR = 150.0
 BIAS_LIMIT = 0.35
 UP = math.exp(BIAS_LIMIT)
 BIAS_MEMORY_H = 48.0
-SURPLUS_PRIOR = 16.0
+SURPLUS_PRIOR = 50.0
 SURPLUS_MEMORY = 0.985
+WOBBLE_MEMORY = 0.99
 LONG_WINDOW_H = 6
+FADING_H = 12.0
+"""Evidence fades with this time constant: what takes days to add up is the shop's own drift."""
+
 HOT = 6.0
 """Log evidence from which on a cohort may be ill, so that its trials must not teach yet."""
 
@@ -35,7 +39,7 @@ class Evidence:
     """
 
     BY_COHORT = ("learned", "seen", "expected", "bias", "dispersion", "limit")
-    WINDOWED = ("window", "surplus", "windows", "pending")
+    WINDOWED = ("window", "surplus", "windows", "size", "pending")
 
     def __init__(self, ratios: Floats) -> None:
         self.ratios = ratios
@@ -50,8 +54,12 @@ class Evidence:
         self.window = np.zeros((2, 3, metrics, 0))
         self.surplus = np.zeros((2, metrics, 0))
         self.windows = np.zeros((2, metrics, 0))
-        # What waits to be believed: seen, expected, then surprise and count of each window length.
-        self.pending = np.zeros((6, metrics, 0))
+        self.size = np.zeros((2, metrics, 0))
+        """Sums of squared expectation over variance: how far a wobble of the rates would show."""
+        self.wobble = np.zeros((2, 2, metrics))
+        """By window length: surprise beyond chance, and size, of all cohorts of a metric."""
+        # What waits to be believed: seen, expected; then, by window length, surprise, count, size.
+        self.pending = np.zeros((8, metrics, 0))
         self._sums = np.zeros((metrics, 0, 2 * effects), dtype=np.float32)
         self.grow(1)
 
@@ -112,6 +120,7 @@ class Evidence:
             self.window[:] = 0.0
             return
         calm = self.score.max(axis=2) < HOT
+        self.score *= np.float32(math.exp(-1 / FADING_H))
         self._close_window(0)
         self.window[1] += self.window[0]
         self.pending[:2] += self.window[0, :2]
@@ -122,8 +131,20 @@ class Evidence:
         self._take_over(calm)
         ratio = (self.seen + BIAS_PRIOR) / (self.expected + BIAS_PRIOR)
         self.bias = np.clip(np.log(ratio), -BIAS_LIMIT, BIAS_LIMIT)
-        mean = (self.surplus + SURPLUS_PRIOR) / (self.windows + SURPLUS_PRIOR)
-        self.dispersion = np.maximum(1.0, mean.max(axis=0))
+        self.dispersion = self._dispersion()
+
+    def _dispersion(self) -> Floats:
+        """Return how much livelier than chance cohorts are, at least 1.
+
+        All rates of a metric share one wobble, which shows the more the larger a cohort is; what a
+        cohort shows beyond that moves its own figure slowly.
+        """
+        wobble = np.maximum(self.wobble[:, 0], 0.0) / np.maximum(self.wobble[:, 1], 1.0)
+        size = self.size / np.maximum(self.windows, 1.0)
+        usual = 1.0 + wobble[:, :, None] * size
+        mean = (self.surplus + SURPLUS_PRIOR * usual) / (self.windows + SURPLUS_PRIOR)
+        at_least_one: Floats = np.maximum(1.0, mean.max(axis=0))
+        return at_least_one
 
     def _take_over(self, calm: Bools) -> None:
         """Believe what waited, where nothing looks ill; an outage must not excuse itself."""
@@ -131,18 +152,23 @@ class Evidence:
         self.seen = np.where(calm, self.seen * memory + self.pending[0], self.seen)
         self.expected = np.where(calm, self.expected * memory + self.pending[1], self.expected)
         for kind in range(2):
-            surprise, windows = self.pending[2 + 2 * kind], self.pending[3 + 2 * kind]
+            surprise, windows, size = self.pending[2 + 3 * kind : 5 + 3 * kind]
+            beyond = np.where(calm, surprise - windows, 0.0).sum(axis=1)
+            self.wobble[kind] *= WOBBLE_MEMORY
+            self.wobble[kind] += beyond, np.where(calm, size, 0.0).sum(axis=1)
             fade = np.where(calm, SURPLUS_MEMORY**windows, 1.0)
             self.surplus[kind] = self.surplus[kind] * fade + np.where(calm, surprise, 0.0)
             self.windows[kind] = self.windows[kind] * fade + np.where(calm, windows, 0.0)
+            self.size[kind] = self.size[kind] * fade + np.where(calm, size, 0.0)
         self.pending *= ~calm
 
     def _close_window(self, kind: int) -> None:
         seen, expected, variance = self.window[kind]
         told = variance > 1.0
         surprise = (seen - expected * np.exp(self.bias)) ** 2 / np.maximum(variance, 1.0)
-        self.pending[2 + 2 * kind] += np.where(told, np.minimum(surprise, 25.0), 0.0)
-        self.pending[3 + 2 * kind] += told
+        self.pending[2 + 3 * kind] += np.where(told, np.minimum(surprise, 25.0), 0.0)
+        self.pending[3 + 3 * kind] += told
+        self.pending[4 + 3 * kind] += np.where(told, expected**2 / np.maximum(variance, 1.0), 0.0)
 
     def is_hot(self, matured: Matured, members: Members) -> Bools:
         """Tell of which trials some cohort's evidence is so high that learning had better wait."""
