@@ -18,6 +18,7 @@ MONTH_MS = 30 * DAY_MS
 MIN_LEARNED = 150.0
 MIN_AGE_MS = DAY_MS // 2
 MIN_VALUE_LEARNED = 60.0
+MIN_VALUE_AGE_MS = DAY_MS // 8
 DEPTH_SHARES = (0.3, 0.35, 0.35)
 STEP_SHARE = 0.8
 VOLUME_SHARE = 0.05
@@ -35,6 +36,7 @@ class Budget:
         self.value_is_known = np.ones((len(plan.names), 1), dtype=bool)
         self._depth = np.zeros(0, dtype=np.int64)
         self._changing = np.zeros(0, dtype=bool)
+        self._rest = np.zeros(0, dtype=np.int64)
         self._group_limit = np.full((len(plan.names), 3), np.inf)
 
     @property
@@ -50,7 +52,8 @@ class Budget:
         old: Bools = now_ms - born >= min(MIN_AGE_MS, self.config.warm_up_ms // 2)
         old[EVERYONE_ID] = True
         earned = (evidence.learned[:, :size] >= MIN_LEARNED) & old
-        watched = earned | self._changing[:size]
+        # A cohort that a change made is judged by its other values; those must have earned it.
+        watched = earned | (self._changing[:size] & earned[:, self._rest[:size]])
         group = np.maximum(self._depth - 1, 0)
         for metric in range(len(self.plan.names)):
             share, slack = STEP_SHARE / self.plan.steps, STEP_SLACK
@@ -67,7 +70,7 @@ class Budget:
             evidence.limit[metric, :size] = np.where(
                 watched[metric], self._group_limit[metric, group], np.inf
             )
-        self._judge_values(evidence, index, old)
+        self._judge_values(evidence, index, now_ms - born)
 
     def extend(self, evidence: Evidence, index: CohortIndex) -> None:
         """Give new cohorts that a change made their threshold at once; others must earn one."""
@@ -77,7 +80,8 @@ class Budget:
         self._describe(index)
         fresh = np.arange(start, stop)[self._changing[start:stop]]
         group = np.maximum(self._depth[fresh] - 1, 0)
-        evidence.limit[:, fresh] = self._group_limit[:, group]
+        judged = np.isfinite(evidence.limit[:, self._rest[fresh]])
+        evidence.limit[:, fresh] = np.where(judged, self._group_limit[:, group], np.inf)
         evidence.limit[self.plan.steps :, fresh[self._depth[fresh] > 2]] = np.inf
         self._widen(index)
 
@@ -97,11 +101,23 @@ class Budget:
         changing = np.array([not names.isdisjoint(cohort.root) for cohort in fresh], dtype=bool)
         self._depth = np.concatenate([self._depth, depth])
         self._changing = np.concatenate([self._changing, changing])
+        rest = [
+            index.number_of({key: v for key, v in cohort.root.items() if key not in names})
+            if is_made
+            else EVERYONE_ID
+            for cohort, is_made in zip(fresh, changing.tolist(), strict=True)
+        ]
+        self._rest = np.concatenate([self._rest, np.array(rest, dtype=np.int64)])
 
-    def _judge_values(self, evidence: Evidence, index: CohortIndex, old: Bools) -> None:
+    def _judge_values(self, evidence: Evidence, index: CohortIndex, age_ms: Ints) -> None:
+        """A value is known once it is old, or not quite so old but has taught much."""
         self._widen(index)
         single = np.array(index.single_of_value, dtype=np.int64)
-        enough = (evidence.learned[:, single] >= MIN_VALUE_LEARNED) & old[single]
+        later = self.config.warm_up_ms * 3 // 4
+        enough = (evidence.learned[:, single] >= MIN_VALUE_LEARNED) & (
+            age_ms[single] >= MIN_VALUE_AGE_MS
+        )
+        enough |= age_ms[single] >= later
         self.value_is_known = enough | self._made_by_changes(index)
         self.value_is_known[:, 0] = True
 

@@ -91,6 +91,15 @@ class CohortIndex:
             mask &= (codes == self._numbers.get(item, -1)).any(axis=1)
         return mask
 
+    def number_of(self, values: dict[str, str]) -> int:
+        """Return the number of a cohort that a leaf with these values has; everyone's if none."""
+        codes = sorted(self._numbers[item] for item in values.items())
+        key = 0
+        for code in codes:
+            key = (key << VALUE_BITS) | code
+        slot = int(find_slot(self._table[0], key))
+        return int(self._table[1, slot]) if key and self._table[0, slot] == key else EVERYONE_ID
+
     def cohort_of(self, values: tuple[int, ...]) -> Cohort:
         """Return the cohort with these values, given by their numbers."""
         return Cohort(dict(self.values[value] for value in values if value))

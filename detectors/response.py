@@ -21,7 +21,7 @@ from recoup.domain.base import to_ms
 from recoup.domain.cohort import Cohort
 from recoup.domain.facts import IncidentClosed, NewFact, Resolution
 
-MIN_SHORTFALL = 4.0
+MIN_SHORTFALL = 3.0
 AT_ONCE = 4
 SHARPENED_MS = 6 * 60_000
 HALF_HOUR_MS = 30 * 60_000

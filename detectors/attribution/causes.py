@@ -1,4 +1,10 @@
-"""Which change did it: evidence for each hypothesis, combined into probabilities."""
+"""Which change did it: the likelihood of each hypothesis, combined into probabilities.
+
+A change that did it has its time shortly before the onset and its scope where the harm is. Both
+are likelihoods of the very tallies that raised the alarm: of the onset given the change's time,
+and of who is hit given its scope. That no known change did it is one more hypothesis, whose onset
+may be any minute. A River logistic model starts from weights of one and learns from outcomes.
+"""
 
 import math
 import pickle
@@ -6,29 +12,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 from river.linear_model import LogisticRegression
+from river.optim import SGD
 
-from detectors.attribution.exposure import cohort_mask, scope_mask, words_of
+from detectors.attribution.exposure import scope_mask, words_of
+from detectors.attribution.likelihood import Picture, interval, log_mean, picture_of
 from detectors.evidence import IncidentEvidence
-from recoup.domain.base import to_ms
+from recoup.domain.base import from_ms, to_ms
 from recoup.domain.changes import Change, ChangeKind
 from recoup.domain.cohort import Cohort
 from recoup.domain.hypotheses import UNKNOWN_CAUSE, Finding, Hypothesis
 
-FEATURES = ("before", "near", "after", "overlap", "narrow", "disjoint", "named", "difference")
-PRIOR_WEIGHTS = {
-    "before": -0.035,
-    "near": 1.6,
-    "after": -5.0,
-    "overlap": 4.5,
-    "narrow": 0.0,
-    "disjoint": -6.0,
-    "named": 1.5,
-    "difference": 1.0,
-}
-PRIOR_INTERCEPT = -3.0
-UNKNOWN_LOG_ODDS = -2.2
+PRIOR_WEIGHTS = {"time": 1.0, "scope": 1.0, "named": 1.5}
 KIND_LOG_ODDS = {
     ChangeKind.DEPLOY: 0.4,
     ChangeKind.FLAG: 0.4,
@@ -40,8 +35,20 @@ KIND_LOG_ODDS = {
     ChangeKind.CAMPAIGN: -0.4,
     ChangeKind.INVENTORY: -0.2,
 }
-NEAR_MS = 10 * 60_000
-TOLERATED_MS = 4 * 60_000
+UNKNOWN_SHARE = 0.12
+WINDOW_MIN = 720.0
+"""An unknown cause may have come at any minute of half a day."""
+
+SOON_MIN, LATER_MIN = 5.0, 60.0
+SOON_SHARE, LATER_SHARE = 0.75, 0.2
+EARLY_MIN = 4.0
+"""Clocks differ, and an onset is an estimate: so early may a cause still come after it."""
+
+PART_PRICE = 3.0
+"""What it costs to say that a change broke only a part of those it touches."""
+
+LEAST_SCOPE = -12.0
+ALIKE = 0.25
 
 
 @dataclass
@@ -53,7 +60,7 @@ class CauseModel:
     @classmethod
     def default(cls) -> "CauseModel":
         """Return the model with its prior weights."""
-        model = LogisticRegression(intercept_init=PRIOR_INTERCEPT)
+        model = LogisticRegression(optimizer=SGD(0.02), intercept_lr=0.0)
         model._weights.update(PRIOR_WEIGHTS)
         return cls(model)
 
@@ -83,109 +90,127 @@ def rank(
     evidence: IncidentEvidence, root: Cohort, changes: Sequence[Change], model: CauseModel
 ) -> tuple[Hypothesis, ...]:
     """Return every hypothesis with its probability, the most probable first."""
+    picture = picture_of(evidence, root)
+    since = evidence.onset_ms - int(WINDOW_MIN * 60_000)
+    near = sum(to_ms(change.time) >= since for change in changes)
+    prior = math.log((1 - UNKNOWN_SHARE) / max(near, 1))
     scored: list[tuple[float, Hypothesis]] = []
     for change in changes:
-        features, findings = gather(evidence, root, change, model)
-        log_odds = model.log_odds(features) + KIND_LOG_ODDS[change.kind]
-        scored.append(
-            (
-                log_odds,
-                Hypothesis(
-                    change_id=change.id,
-                    kind=change.kind,
-                    title=change.title,
-                    probability=0.0,
-                    findings=tuple(findings),
-                ),
-            )
+        features, findings = gather(evidence, root, change, model, picture)
+        log_odds = prior + model.log_odds(features) + KIND_LOG_ODDS[change.kind]
+        hypothesis = Hypothesis(
+            change_id=change.id,
+            kind=change.kind,
+            title=change.title,
+            probability=0.0,
+            findings=tuple(findings),
         )
+        scored.append((log_odds, hypothesis))
     unknown = Hypothesis(
         change_id=UNKNOWN_CAUSE, title="none of the known changes", probability=0.0
     )
-    scored.append((UNKNOWN_LOG_ODDS, unknown))
+    # Of an unknown cause the scope is whatever is hit, and nothing names it.
+    scored.append((math.log(UNKNOWN_SHARE / WINDOW_MIN), unknown))
+    return _normalised(scored)
+
+
+def _normalised(scored: list[tuple[float, Hypothesis]]) -> tuple[Hypothesis, ...]:
     top = max(odds for odds, _ in scored)
     total = sum(math.exp(odds - top) for odds, _ in scored)
-    ranked = [
-        hypothesis.model_copy(update={"probability": math.exp(odds - top) / total})
-        for odds, hypothesis in scored
-    ]
+    ranked = []
+    for odds, hypothesis in scored:
+        alike = [
+            other.change_id
+            for near, other in scored
+            if other is not hypothesis and abs(near - odds) < ALIKE and odds > top - 2.0
+        ]
+        update = {
+            "probability": math.exp(odds - top) / total,
+            "indistinguishable_from": tuple(sorted(alike)),
+        }
+        ranked.append(hypothesis.model_copy(update=update))
     return tuple(sorted(ranked, key=lambda item: (-item.probability, item.change_id)))
 
 
 def gather(
-    evidence: IncidentEvidence, root: Cohort, change: Change, model: CauseModel
+    evidence: IncidentEvidence,
+    root: Cohort,
+    change: Change,
+    model: CauseModel,
+    picture: Picture | None = None,
 ) -> tuple[dict[str, float], list[Finding]]:
     """Return the evidence about one change: numbers for the model, sentences for people."""
-    features = dict.fromkeys(FEATURES, 0.0)
+    picture = picture or picture_of(evidence, root)
+    features: dict[str, float] = {}
     texts: dict[str, str] = {}
-    _time(evidence, change, features, texts)
-    _scope(evidence, root, change, features, texts)
-    _signals(evidence, root, change, features, texts)
-    findings = [
-        Finding(kind=name, weight=model.model.weights.get(name, 0.0) * features[name], text=text)
+    features["time"], texts["time"] = _time(picture, change)
+    features["scope"], texts["scope"] = _scope(evidence, root, change, picture)
+    features["named"], texts["named"] = _signals(evidence, root, change)
+    weights = model.model.weights
+    told = {"time": features["time"] + math.log(WINDOW_MIN), "scope": features["scope"] + 1.0}
+    return features, [
+        Finding(
+            kind=name, weight=weights.get(name, 0.0) * told.get(name, features[name]), text=text
+        )
         for name, text in texts.items()
+        if text
     ]
-    return features, findings
 
 
-def _time(
-    evidence: IncidentEvidence, change: Change, features: dict[str, float], texts: dict[str, str]
-) -> None:
-    lead_ms = evidence.onset_ms - to_ms(change.time)
-    minutes = lead_ms / 60_000
-    if lead_ms < -TOLERATED_MS:
-        features["after"] = min(3.0, -lead_ms / NEAR_MS)
-        texts["after"] = f"It came {-minutes:.0f} min after the onset."
-    elif abs(lead_ms) <= NEAR_MS:
-        features["near"] = 1.0 - abs(lead_ms) / (2 * NEAR_MS)
-        texts["near"] = f"It came {abs(minutes):.0f} min from the onset."
-    else:
-        features["before"] = min(minutes, 240.0)
-        texts["before"] = f"It came {minutes:.0f} min before the onset."
+def _time(picture: Picture, change: Change) -> tuple[float, str]:
+    """Return the log density, per minute, of the onset given the change's time."""
+    lag = (picture.ticks - to_ms(change.time)) / 60_000
+    after = np.maximum(lag, 0.0)
+    density = SOON_SHARE / SOON_MIN * np.exp(-after / SOON_MIN)
+    density += LATER_SHARE / LATER_MIN * np.exp(-after / LATER_MIN)
+    early = np.exp(-np.maximum(-lag, 0.0) / (EARLY_MIN / 3))
+    found = float(picture.belief @ (density * early)) + 1e-7
+    return math.log(found), _when(picture, change)
+
+
+def _when(picture: Picture, change: Change) -> str:
+    low, high = interval(picture)
+    best = int(picture.ticks[int(np.argmax(picture.belief))])
+    minutes = (best - to_ms(change.time)) / 60_000
+    span = f"between {from_ms(low):%H:%M} and {from_ms(high):%H:%M}"
+    if abs(minutes) < 1:
+        return f"It came at the onset ({span}, 90 %)."
+    order = "before" if minutes > 0 else "after"
+    return f"It came {abs(minutes):.0f} min {order} the most likely onset ({span}, 90 %)."
 
 
 def _scope(
-    evidence: IncidentEvidence,
-    root: Cohort,
-    change: Change,
-    features: dict[str, float],
-    texts: dict[str, str],
-) -> None:
-    hit, scope = cohort_mask(evidence, root), scope_mask(evidence, change.scope)
-    weight = _traffic(evidence)
+    evidence: IncidentEvidence, root: Cohort, change: Change, picture: Picture
+) -> tuple[float, str]:
+    """Return the log-likelihood of who is hit given whom the change touches, over the root's."""
+    hit, scope = evidence.in_cohort(root), scope_mask(evidence, change.scope)
+    known = [name for name in change.scope if name in evidence.dimensions]
+    whole = picture.explained(hit)
+    all_of_it = picture.explained(scope) - whole
+    part_of_it = picture.explained(hit & scope) - whole - PART_PRICE
+    found = log_mean([(0.5, min(all_of_it, 0.5)), (0.5, part_of_it)])
+    weight = np.bincount(evidence.leaf[picture.rows], evidence.trials[picture.rows], len(hit))
     both = float(weight[hit & scope].sum())
-    either = float(weight[hit | scope].sum())
     covered = both / max(float(weight[hit].sum()), 1e-9)
-    if covered < 0.05:
-        features["disjoint"] = 1.0
-        texts["disjoint"] = "It touches hardly anybody of those who are hit."
-        return
-    # Everyone is a weak claim: a change without scope explains any cohort a little.
-    features["overlap"] = both / max(either, 1e-9) if change.scope else 0.35
-    texts["overlap"] = (
-        f"It touches {covered:.0%} of those who are hit; they overlap by {both / either:.0%}."
-    )
+    share = float(weight[scope].sum()) / max(float(weight.sum()), 1e-9)
+    if not known:
+        text = "It touches everyone, as far as its scope says."
+    elif covered < 0.05:
+        text = "It touches hardly anybody of those who are hit."
+    else:
+        text = f"It touches {covered:.0%} of those who are hit, and {share:.0%} of all."
+    return max(found, LEAST_SCOPE), text
 
 
-def _traffic(evidence: IncidentEvidence) -> npt.NDArray[np.float64]:
-    return np.bincount(evidence.leaf, evidence.trials, len(evidence.leaves)).astype(np.float64)
-
-
-def _signals(
-    evidence: IncidentEvidence,
-    root: Cohort,
-    change: Change,
-    features: dict[str, float],
-    texts: dict[str, str],
-) -> None:
-    hit = cohort_mask(evidence, root)
+def _signals(evidence: IncidentEvidence, root: Cohort, change: Change) -> tuple[float, str]:
+    hit = evidence.in_cohort(root)
     mine = words_of(f"{change.title} {change.ref} {change.id}")
     counts: dict[str, int] = {}
     for signal in evidence.signals:
         if signal.tick_ms >= evidence.onset_ms - 60_000 and hit[signal.leaf]:
             counts[signal.detail] = counts.get(signal.detail, 0) + signal.count
     named = [(n, detail) for detail, n in counts.items() if n >= 3 and words_of(detail) & mine]
-    if named:
-        count, detail = max(named)
-        features["named"] = 1.0
-        texts["named"] = f"{count} signals since the onset name {detail!r}, which it touches."
+    if not named:
+        return 0.0, ""
+    count, detail = max(named)
+    return 1.0, f"{count} signals since the onset name {detail!r}, which it touches."
