@@ -1,5 +1,6 @@
 """``recoup demo``: break a shop, and watch it being found, asked about, repaired and proven."""
 
+import logging
 import tempfile
 import time
 from datetime import datetime, timedelta
@@ -35,6 +36,9 @@ def demo(
     false_positive: Annotated[bool, typer.Option(help="Call it a false positive.")] = False,
     no_incident: Annotated[bool, typer.Option(help="A sale evening without a break.")] = False,
     keep: Annotated[bool, typer.Option(help="Leave everything running until Ctrl-C.")] = False,
+    seeds: Annotated[
+        str, typer.Option(help="Play several seeds one after the other: 1-10, or 1,4,9.")
+    ] = "",
     data: Annotated[
         Path | None, typer.Option(help="Folder to keep; default a temporary one.")
     ] = None,
@@ -46,8 +50,15 @@ def demo(
 
     Example: recoup demo --auto-approve --seed 7
     """
+    # The SDK tells of each lost connection as the stand-ins end; the demo tells what matters.
+    logging.getLogger("ldclient").setLevel(logging.CRITICAL)
     from recoup.demo.playing import Plan, Play
+    from recoup.demo.table import numbers_of, play_each
 
+    if seeds:
+        if not play_each(numbers_of(seeds), pace, _say):
+            raise typer.Exit(1)
+        return
     endings = {
         "approve": auto_approve,
         "reject": reject,
@@ -178,16 +189,73 @@ def _result(
         "recovered_per_hour": incident.get("recovered_per_hour"),
         "check": incident.get("check"),
         "wall_s": wall,
-        "timeline": [],
+        "timeline": _timeline(play.facts(incident["id"]) if incident else [], broken_at),
     }
+
+
+def _timeline(facts: list[dict[str, Any]], broken_at: datetime) -> list[dict[str, Any]]:
+    """Return the facts of an incident with their distance from the break."""
+    rows = [{"at": f"{broken_at:%H:%M:%S}", "minutes": 0.0, "what": "the widget is turned on"}]
+    for fact in facts:
+        at = datetime.fromisoformat(fact["occurred_at"])
+        minutes = round((at - broken_at).total_seconds() / 60, 1)
+        what = fact["type"].replace(".", " ").replace("_", " ")
+        rows.append({"at": f"{at:%H:%M:%S}", "minutes": minutes, "what": what})
+    return rows
 
 
 def _print(result: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title="How it went", title_justify="left", show_header=False)
-    rows = {name: value for name, value in result.items() if name not in ("timeline", "check")}
-    for name, value in rows.items():
-        table.add_row(name.replace("_", " "), str(value))
-    Console().print(table)
+    console = Console()
+    if result.get("timeline"):
+        table = Table(title="What happened", title_justify="left", header_style="bold")
+        table.add_column("shop time")
+        table.add_column("after the break", justify="right")
+        table.add_column("what")
+        for row in result["timeline"]:
+            table.add_row(row["at"], f"{row['minutes']:+.1f} min", row["what"])
+        console.print(table)
+    summary = Table(title="How it went", title_justify="left", show_header=False)
+    for name, value in _summary(result):
+        summary.add_row(name, value)
+    console.print(summary)
+
+
+def _summary(result: dict[str, Any]) -> list[tuple[str, str]]:
+    if result["ending"] == "no_incident":
+        return [("incidents", str(result["incidents"])), ("as it should", _yes(result))]
+    cohort = ", ".join(f"{name}={value}" for name, value in (result["cohort"] or {}).items())
+    sure = result["first_probability"]
+    rows = [
+        ("the break", f"{result['drop']:.0%} of payments lost in that cohort"),
+        ("cohort", f"{cohort or 'none'} ({_right(result['right_cohort'])})"),
+        ("first cause", f"{result['first_cause'] or 'none'} ({_right(result['right_change'])})"),
+        ("how sure", "" if sure is None else f"{sure:.0%}"),
+        ("time to detect", _minutes(result["minutes_to_detect"])),
+        ("time to recover", _minutes(result["minutes_to_close"])),
+        ("lost until then", _money(result["lost"])),
+        ("saved an hour", _money(result["recovered_per_hour"])),
+        ("ended", f"{result['resolution']} ({'as it should' if result['as_wanted'] else 'wrong'})"),
+        ("your time", f"{result['wall_s']['total']} s"),
+    ]
+    return [(name, value) for name, value in rows if value]
+
+
+def _yes(result: dict[str, Any]) -> str:
+    return "yes" if result["as_wanted"] else "no"
+
+
+def _right(is_right: bool) -> str:
+    return "right" if is_right else "wrong"
+
+
+def _minutes(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f} min of shop time"
+
+
+def _money(value: dict[str, Any] | None) -> str:
+    if not value:
+        return ""
+    return f"{value['mid']:,.0f} {value['currency']} ({value['low']:,.0f} to {value['high']:,.0f})"
