@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from detectors.attribution.causes import CauseModel
 from detectors.attribution.investigation import investigate
 from detectors.configuration import DetectionConfig
 from detectors.engine import DetectionEngine
-from detectors.evidence import from_bytes
+from detectors.evidence import IncidentEvidence, from_bytes
 from recoup.domain.base import Frozen, Moment, from_ms, to_ms
 from recoup.domain.changes import Change
 from recoup.domain.cohort import Cohort
@@ -56,12 +56,21 @@ class FoundIncident(Frozen):
     alarms: int = 0
 
 
+class Shown(NamedTuple):
+    """An incident with the evidence that its causes were ranked by, if there was time for it."""
+
+    incident: FoundIncident
+    ranked: Attribution | None
+    evidence: IncidentEvidence | None
+
+
 @dataclass
 class _Tracked:
     opened: IncidentOpened
     cohort: Cohort
     onset_at: Any
     ranked: Attribution | None = None
+    evidence: IncidentEvidence | None = None
     closed_at: Any = None
     alarms: int = 0
 
@@ -94,6 +103,18 @@ class Backtest:
         """Return the incidents in the order in which they opened."""
         return [_found(key, tracked) for key, tracked in self._tracked.items()]
 
+    def shown(self) -> list[Shown]:
+        """Return the incidents with what a report shows of them."""
+        return [
+            Shown(_found(key, tracked), tracked.ranked, tracked.evidence)
+            for key, tracked in self._tracked.items()
+        ]
+
+    @property
+    def period_ms(self) -> tuple[int, int]:
+        """The first and the latest moment of the events, Unix ms."""
+        return self.engine.first_ms, self.engine.watermark_ms
+
     def _after_tick(self, now_ms: int) -> None:
         for incident_id, new in self.engine.take_facts():
             self._note(incident_id, new)
@@ -124,6 +145,7 @@ class Backtest:
         evidence = from_bytes(self.engine.record(incident_id).payload)
         now = from_ms(self.engine.tick_start)
         known = [change for change in self.changes if change.time <= now]
+        tracked.evidence = evidence
         tracked.ranked = investigate(evidence, known, self.model, explain=False)
 
     def _close(self, incident_id: str, tracked: _Tracked) -> None:

@@ -16,6 +16,9 @@ MIN_MISSING = 3.0
 MISSING_SHARE = 0.35
 FLOOD = 1.6
 AS_MANY = (0.7, 1.3)
+BROWSING = 2
+"""Floods are seen at steps that begin at one of so many first types: who pays is no robot."""
+
 ELSEWHERE = 50
 BEFORE_MS = 3 * 3600 * 1000
 
@@ -43,7 +46,7 @@ def kind_of(
         return IncidentKind.BUSINESS
     if _beacons_lost(harm, plan, table, in_cohort):
         return IncidentKind.DATA_QUALITY
-    if _flooded(harm, table, usual_ratio, in_cohort):
+    if plan.start[harm.metric] < BROWSING and _flooded(harm, table, usual_ratio, in_cohort):
         return IncidentKind.TRAFFIC
     return IncidentKind.BUSINESS
 
@@ -71,7 +74,7 @@ def _flooded(harm: Harm, table: TrialTable, usual_ratio: float, in_cohort: Cover
     usual = len(before.leaf) * minutes * usual_ratio
     usual_successes = float(before.success.sum()) * minutes * usual_ratio
     due, observed, _, _ = harm.trials.shortfall()
-    if usual < 5.0 or len(harm.trials.leaf) < FLOOD * usual:
+    if len(before.leaf) < 30 or len(harm.trials.leaf) < FLOOD * usual:
         return False
     share_due = due / max(len(harm.trials.leaf), 1)
     return AS_MANY[0] <= (observed + 3.0) / (usual_successes * share_due + 3.0) <= AS_MANY[1]

@@ -26,6 +26,7 @@ def backtest(
         typer.Option(exists=True, dir_okay=False, help="NDJSON of changes of that period."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Where the incidents go, as JSON.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Where to write an HTML report.")] = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
@@ -34,15 +35,16 @@ def backtest(
     Nothing is stored and nothing is sent. An incident opens when production would have opened it,
     from events up to then; its causes are those believed within five minutes of that.
 
-    Example: recoup backtest events.ndjson.gz --changes changes.ndjson --out incidents.json
+    Example: recoup backtest events.ndjson.gz --changes changes.ndjson \
+        --out incidents.json --report report.html
     """
+    from dataclasses import replace
+
     from detectors.backtest import Backtest
     from detectors.configuration import DetectionConfig
     from recoup.recording import EventFile, read_changes
 
     settings = settings_of(config, None)
-    from dataclasses import replace
-
     detection = DetectionConfig.from_settings(settings.detect, currency=settings.currency)
     known = read_changes(changes) if changes else []
     source = EventFile(events)
@@ -53,6 +55,10 @@ def backtest(
         from pydantic_core import to_json
 
         out.write_bytes(to_json(found, indent=2) + b"\n")
+    if report:
+        from recoup.web.backtest_report import render
+
+        report.write_text(render(run, events.name, settings.currency), encoding="utf-8")
     summary = {
         "events": source.taken,
         "duplicates": source.duplicates,

@@ -15,8 +15,17 @@ BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#767676"
 WINDOW_TICKS = 5
 
 
+Marks = list[tuple[datetime, str]]
+"""Moments to mark, each with its name."""
+
+
 def draw(incident: Incident, evidence: IncidentEvidence, form: str) -> bytes:
-    """Return the chart as ``svg`` or ``png``."""
+    """Return the chart of an incident as ``svg`` or ``png``."""
+    return draw_evidence(evidence, _marks(incident), form)
+
+
+def draw_evidence(evidence: IncidentEvidence, marks: Marks, form: str) -> bytes:
+    """Return the chart of an incident's evidence with some moments marked."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.2), dpi=110, layout="constrained")
@@ -25,7 +34,7 @@ def draw(incident: Incident, evidence: IncidentEvidence, form: str) -> bytes:
     axes.fill_between(times, low, high, color=GREY, alpha=0.25, label="90 % of the baseline")
     axes.plot(times, expected, color=GREY, linestyle="--", linewidth=1.4, label="expected")
     axes.plot(times, observed, color=BLUE, linewidth=2, label="observed")
-    for moment, name in _marks(incident):
+    for moment, name in marks:
         axes.axvline(moment, color=ORANGE, linewidth=1.2)
         axes.annotate(
             name,
@@ -81,7 +90,7 @@ def _series(evidence: IncidentEvidence) -> tuple[Any, Any, Any, Any, Any]:
     return times, np.clip(observed, 0, 1), expected, low, np.clip(expected + error, 0, 1)
 
 
-def _marks(incident: Incident) -> list[tuple[datetime, str]]:
+def _marks(incident: Incident) -> Marks:
     marks = [(incident.onset_at, "onset"), (incident.opened_at, "noticed")]
     if incident.verifying_since:
         marks.append((incident.verifying_since, "action"))

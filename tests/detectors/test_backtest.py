@@ -1,0 +1,73 @@
+"""A backtest finds what production would have found: causal, the same on every run, on files."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from recoup.cli import main
+from recoup.demo.world.generating import generate
+
+DAYS, SESSIONS = 4.5, 7_000
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("world")
+    generate(3, "orders_stop", folder, DAYS, SESSIONS)
+    return folder
+
+
+def run(world: Path, events: Path, out: Path, *more: str) -> list[dict[str, object]]:
+    changes = str(world / "changes.ndjson")
+    assert main(["backtest", str(events), "--changes", changes, "--out", str(out), *more]) == 0
+    found: list[dict[str, object]] = json.loads(out.read_text())
+    return found
+
+
+def test_the_outage_is_found_and_no_later_event_is_used(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    truth = json.loads((world / "truth.json").read_text())[0]
+    report = tmp_path / "report.html"
+    whole = run(world, world / "events.ndjson.gz", tmp_path / "whole.json", "--report", str(report))
+    hits = [each for each in whole if truth["onset"] <= str(each["opened_at"]) <= truth["end"]]
+    assert hits
+    assert hits[0]["kind"] == "business"
+    assert {"id", "onset_at", "closed_at", "metric", "cohort", "causes"} <= set(hits[0])
+    assert "<svg" in report.read_text()
+    assert "a second" in capsys.readouterr().out
+
+    with gzip.open(world / "events.ndjson.gz") as lines:
+        cut = [line for line in lines if json.loads(line)["time"] <= truth["end"]]
+    part = tmp_path / "part.ndjson"
+    part.write_bytes(b"".join(cut))
+    early = run(world, part, tmp_path / "part.json")
+    settled = [each["id"] for each in whole if str(each["opened_at"]) < truth["end"]]
+    assert [each["id"] for each in early][: len(settled)] == settled
+
+
+def test_bad_lines_and_repeats_are_counted(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with gzip.open(world / "events.ndjson.gz") as lines:
+        some = [next(lines) for _ in range(300)]
+    events = tmp_path / "events.ndjson"
+    events.write_bytes(b"".join([*some, b"{broken\n", some[0], b"\n"]))
+    assert main(["backtest", str(events), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["events"] == 300
+    assert said["duplicates"] == 1
+    assert said["rejected"] == 1
+    assert said["found"] == []
+
+
+def test_a_bad_change_is_named_with_its_line(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changes = tmp_path / "changes.ndjson"
+    changes.write_text('{"id":"c1","kind":"deploy","time":"2026-01-01T00:00:00Z"}\n{"id":"c2"}\n')
+    events = str(world / "events.ndjson.gz")
+    assert main(["backtest", events, "--changes", str(changes)]) == 1
+    assert "changes.ndjson:2: kind" in capsys.readouterr().err
