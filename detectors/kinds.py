@@ -34,6 +34,8 @@ class Harm(NamedTuple):
     trials: Exposed
     onset_ms: int
     now_ms: int
+    is_made: bool = False
+    """Whether a change made the cohort, such as a release: it grows because people are moved."""
 
 
 def kind_of(
@@ -46,7 +48,11 @@ def kind_of(
         return IncidentKind.BUSINESS
     if _beacons_lost(harm, plan, table, in_cohort):
         return IncidentKind.DATA_QUALITY
-    if plan.start[harm.metric] < BROWSING and _flooded(harm, table, usual_ratio, in_cohort):
+    if (
+        plan.start[harm.metric] < BROWSING
+        and not harm.is_made
+        and _flooded(harm, table, usual_ratio, in_cohort)
+    ):
         return IncidentKind.TRAFFIC
     return IncidentKind.BUSINESS
 

@@ -35,13 +35,14 @@ LEVEL_BOUND = 1.4
 TIMES = ("level", "weekend", "sin1", "cos1", "sin2", "cos2")
 
 
-def time_features(time_ms: Ints) -> Floats:
+def time_features(time_ms: Ints, first_ms: int) -> Floats:
     """Return n x 6: one, whether it is a weekend, and two daily harmonics.
 
-    The harmonics are shared: a shop's second day is a weekend as often as not, and a curve of its
-    own for each sort of day would be a guess wherever that sort was not seen yet.
+    A weekend is told apart once a week was seen: before, its weight and the level could not be
+    told from each other, and the first working day would be a guess.
     """
     weekend = (time_ms // DAY_MS + EPOCH_WEEKDAY) % 7 >= WEEKEND_FROM
+    weekend &= time_ms - first_ms >= 6 * DAY_MS
     angle = 2 * math.pi * (time_ms % DAY_MS) / DAY_MS
     waves = [np.sin(angle), np.cos(angle), np.sin(2 * angle), np.cos(2 * angle)]
     return np.stack([np.ones(len(time_ms)), weekend.astype(float), *waves], axis=1)
@@ -61,6 +62,7 @@ class OutcomeLearner:
     )
     accepted: list[Cohort] = field(default_factory=list)
     learned: int = 0
+    first_ms: int = 0
     level: float = 1.0
     """A slow factor on all predictions: how the shop as a whole does these hours."""
     _names: list[str | None] = field(default_factory=lambda: [None])
@@ -79,6 +81,7 @@ class OutcomeLearner:
         rows, counts = first[order], counts[order].astype(float)
         leaf, hour, success = matured.leaf[rows], hour[rows], matured.success[rows]
         if not self.learned:
+            self.first_ms = int(matured.exposed_ms.min())
             self._begin_at(float(matured.success.sum() + 0.5) / (len(matured.success) + 1.0))
         self._read_names(index)
         for start in range(0, len(rows), MANY):
@@ -127,7 +130,7 @@ class OutcomeLearner:
         dense = np.zeros((len(leaf), len(self._names)))
         dense[np.arange(len(leaf))[:, None], codes] = 1.0
         kept = [number for number, name in enumerate(self._names) if name is not None]
-        parts = [dense[:, kept], time_features(time_ms)]
+        parts = [dense[:, kept], time_features(time_ms, self.first_ms)]
         parts += [index.covered(cohort, leaf)[:, None].astype(float) for cohort in self.accepted]
         names = [str(self._names[number]) for number in kept] + list(TIMES)
         names += [_level_name(cohort) for cohort in self.accepted]
@@ -155,6 +158,7 @@ class Baseline:
         self.learners = [OutcomeLearner(ignored) for _ in range(metrics)]
         self._values = np.zeros((metrics, 1))
         self._times = np.zeros((metrics, len(TIMES)))
+        self.first_ms = 0
 
     def predict(self, metric: Ints, leaf: Ints, index: CohortIndex, now_ms: int) -> Floats:
         """Return the probability of success of trials that begin now."""
@@ -162,7 +166,7 @@ class Baseline:
             self.take_over(index)
         codes = index.codes_of(leaf)
         scores = self._values[metric[:, None], codes].sum(axis=1)
-        scores += (self._times @ time_features(np.array([now_ms]))[0])[metric]
+        scores += (self._times @ time_features(np.array([now_ms]), self.first_ms)[0])[metric]
         for number, learner in enumerate(self.learners):
             for place, cohort in enumerate(learner.accepted):
                 mine = (metric == number) & index.covered(cohort, leaf)
@@ -177,6 +181,7 @@ class Baseline:
         for number, learner in enumerate(self.learners):
             learner.read_weights(index)
             self._values[number] = learner.values
+            self.first_ms = self.first_ms or learner.first_ms
             self._times[number] = learner.times
 
 

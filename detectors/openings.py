@@ -37,6 +37,7 @@ class Desk:
     index: CohortIndex
     max_dims: int
     currency: str
+    changing: frozenset[str]
     totals: dict[str, float] = field(default_factory=dict)
     """Fading counts of events by type."""
     order_value: float = 0.0
@@ -62,7 +63,7 @@ class Desk:
         cohort, effect, onset = self._locate(trials, onset_ms)
         inside = self._inside(cohort, trials)
         inside = inside.part(inside.exposed_ms >= onset)
-        harm = Harm(metric, inside, onset, now_ms)
+        harm = Harm(metric, inside, onset, now_ms, not self.changing.isdisjoint(cohort.root))
         kind = kind_of(
             harm, self.plan, self.table, usual_ratio, lambda each: self._inside(cohort, each)
         )

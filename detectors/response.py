@@ -15,6 +15,7 @@ from detectors.reporting import (
     recovery_fact,
     update_fact,
 )
+from detectors.sequential import CORROBORATION
 from detectors.trials import Matured
 from detectors.watching import Watching
 from recoup.domain.base import to_ms
@@ -22,6 +23,9 @@ from recoup.domain.cohort import Cohort
 from recoup.domain.facts import IncidentClosed, NewFact, Resolution
 
 MIN_SHORTFALL = 3.0
+ERRORS_PRICE = 3.0
+"""Log evidence that a rise of errors must show before it corroborates a drop."""
+
 AT_ONCE = 4
 SHARPENED_MS = 6 * 60_000
 HALF_HOUR_MS = 30 * 60_000
@@ -41,6 +45,7 @@ class Response:
             watching.index,
             config.max_cohort_dims,
             config.currency,
+            config.changing_dimensions,
         )
 
     def decide(self, high: Ints, now_ms: int, *, warm: bool) -> Facts:
@@ -126,16 +131,27 @@ class Response:
         variance that the test reckons with.
         """
         evidence, index = self.watching.evidence, self.watching.index
-        if statistic < evidence.limit[metric, row]:
+        onset_ms, _ = evidence.onset_of(metric, row)
+        limit = float(evidence.limit[metric, row])
+        if statistic < limit and metric < self.watching.plan.steps:
+            statistic += self._errors(row, onset_ms, now_ms)
+        if statistic < limit:
             return False
         if not self.watching.budget.has_own_baseline(row):
             return True
-        onset_ms, _ = evidence.onset_of(metric, row)
         drop = metric < self.watching.plan.steps
         trials = exposed_since(self.watching.table, metric, drop, onset_ms, now_ms)
         mine = trials.share[index.covered(index.cohorts[row], trials.leaf)].sum()
         learned = max(float(evidence.learned[metric, row]), 1.0)
-        return bool(statistic / (1.0 + mine / learned) >= evidence.limit[metric, row])
+        return bool(statistic / (1.0 + mine / learned) >= limit)
+
+    def _errors(self, row: int, onset_ms: int, now_ms: int) -> float:
+        """Return what script errors in a cohort add to the evidence of a drop there."""
+        watching = self.watching
+        trials = exposed_since(watching.table, watching.plan.error, False, onset_ms, now_ms)
+        inside = trials.part(watching.index.covered(watching.index.cohorts[row], trials.leaf))
+        gain = float(inside.gains().sum(axis=0).max(initial=0.0))
+        return min(max(0.0, gain - ERRORS_PRICE), CORROBORATION)
 
     def _open(self, opening: Opening, statistic: float, limit: float, now_ms: int) -> Facts:
         facts, incident = opening_facts(
@@ -239,7 +255,9 @@ class Response:
         return [
             (incident.cohort, incident.onset_ms)
             for incident in self.open.values()
-            if incident is not but and not incident.metric.startswith("volume:")
+            if incident is not but
+            and incident.suppresses
+            and not incident.metric.startswith("volume:")
         ]
 
     def _listen(self, incident: OpenIncident, now_ms: int) -> None:

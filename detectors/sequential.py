@@ -22,6 +22,9 @@ SURPLUS_PRIOR = 50.0
 SURPLUS_MEMORY = 0.985
 WOBBLE_MEMORY = 0.99
 LONG_WINDOW_H = 6
+CORROBORATION = 6.0
+"""So much of the evidence for a drop may come from errors in the same cohort."""
+
 FADING_H = 12.0
 """Evidence fades with this time constant: what takes days to add up is the shop's own drift."""
 
@@ -288,7 +291,7 @@ def _settle(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
                 left_zero[m, c, e] = now_s
             score[m, c, e] = grown
             top = max(top, grown)
-        if top >= limit[m, c]:
+        if top >= limit[m, c] - CORROBORATION:
             high[0, found], high[1, found] = m, c
             found += 1
     return found
