@@ -22,7 +22,7 @@ MIN_VALUE_AGE_MS = DAY_MS // 8
 DEPTH_SHARES = (0.3, 0.35, 0.35)
 STEP_SHARE = 0.8
 VOLUME_SHARE = 0.05
-STEP_SLACK, OTHER_SLACK = 6.0, 3.0
+STEP_SLACK, OTHER_SLACK = 4.5, 3.0
 """By how much the bound on false alarms was found to be loose on quiet shops, in log evidence."""
 
 

@@ -25,10 +25,10 @@ WEEKEND_FROM = 5
 EPOCH_WEEKDAY = 3
 """1 January 1970 was a Thursday."""
 
-ONE_BY_ONE = 3000
-"""Trials learned one at a time, before steps over many are small enough to be as good."""
+FEW, MANY, FEW_SHARE = 16, 512, 50
+"""Trials of one step of the optimiser: at least, at most, and the learned ones for one more."""
 
-MANY = 512
+USUAL_RATE = 0.01
 LEVEL_PRIOR = 300.0
 LEVEL_GAIN = 0.25
 LEVEL_BOUND = 1.4
@@ -66,6 +66,8 @@ class OutcomeLearner:
     level: float = 1.0
     """A slow factor on all predictions: how the shop as a whole does these hours."""
     _names: list[str | None] = field(default_factory=lambda: [None])
+    _usual: Floats = field(default_factory=lambda: np.zeros(1))
+    _trials: float = 0.0
     values: Floats = field(default_factory=lambda: np.zeros(1))
     """The weight of each value, by its number in the cohort index."""
     times: Floats = field(default_factory=lambda: np.zeros(len(TIMES)))
@@ -84,14 +86,15 @@ class OutcomeLearner:
             self.first_ms = int(matured.exposed_ms.min())
             self._begin_at(float(matured.success.sum() + 0.5) / (len(matured.success) + 1.0))
         self._read_names(index)
-        for start in range(0, len(rows), MANY):
-            part = slice(start, start + MANY)
-            features = self._features(leaf[part], hour[part] * HOUR_MS, index)
-            if self.learned < ONE_BY_ONE or len(counts[part]) < 100:
-                self._learn_each(features, success[part], counts[part])
-            else:
-                self._learn_many(features, success[part], counts[part])
+        start = 0
+        while start < len(rows):
+            # Small steps while every trial still moves the model, larger ones later.
+            size = min(max(self.learned // FEW_SHARE, FEW), MANY)
+            part = slice(start, start + size)
+            features = self._features(leaf[part], hour[part] * HOUR_MS, counts[part], index)
+            self._learn_many(features, success[part], counts[part])
             self.learned += int(counts[part].sum())
+            start += size
 
     def _begin_at(self, share: float) -> None:
         """Start from the first hour's share of successes; from a half, rare ones take days."""
@@ -112,34 +115,41 @@ class OutcomeLearner:
         self.model._weights.update({name: self.model.weights.get(name, 0.0) + log_odds})
         self.read_weights(index)
 
-    def _learn_each(self, features: pd.DataFrame, success: Bools, counts: Floats) -> None:
-        learn_one = self.model.learn_one
-        names, rows = list(features.columns), features.to_numpy()
-        for row, outcome, count in zip(rows, success.tolist(), counts.tolist(), strict=True):
-            used = np.flatnonzero(row)
-            x = {names[k]: float(row[k]) for k in used.tolist()}
-            learn_one(x, outcome, w=count)
-
     def _learn_many(self, features: pd.DataFrame, success: Bools, counts: Floats) -> None:
         # River takes the mean of the gradients; every trial is to count as one.
         weights = pd.Series(counts * len(counts))
         self.model.learn_many(features, pd.Series(success), weights)
 
-    def _features(self, leaf: Ints, time_ms: Ints, index: CohortIndex) -> pd.DataFrame:
+    def _features(
+        self, leaf: Ints, time_ms: Ints, counts: Floats, index: CohortIndex
+    ) -> pd.DataFrame:
         codes = index.codes_of(leaf)
         dense = np.zeros((len(leaf), len(self._names)))
         dense[np.arange(len(leaf))[:, None], codes] = 1.0
+        self._follow_usual(dense, counts)
         kept = [number for number, name in enumerate(self._names) if name is not None]
-        parts = [dense[:, kept], time_features(time_ms, self.first_ms)]
+        parts = [(dense - self._usual)[:, kept], time_features(time_ms, self.first_ms)]
         parts += [index.covered(cohort, leaf)[:, None].astype(float) for cohort in self.accepted]
         names = [str(self._names[number]) for number in kept] + list(TIMES)
         names += [_level_name(cohort) for cohort in self.accepted]
         return pd.DataFrame(np.hstack(parts), columns=names)
 
+    def _follow_usual(self, dense: Floats, counts: Floats) -> None:
+        """Follow how usual each value is; features are told from there.
+
+        So what all trials have in common moves the level alone, and not every value a little.
+        """
+        share = counts @ dense / counts.sum()
+        self._trials += float(counts.sum())
+        rate = max(counts.sum() / self._trials, USUAL_RATE)
+        self._usual += rate * (share - self._usual)
+
     def _read_names(self, index: CohortIndex) -> None:
         for dimension, value in index.values[len(self._names) :]:
             ignored = dimension in self.ignored
             self._names.append(None if ignored else f"{dimension}={value}")
+        fresh = len(self._names) - len(self._usual)
+        self._usual = np.concatenate([self._usual, np.zeros(fresh)])
 
     def read_weights(self, index: CohortIndex) -> None:
         """Take over the model's weights as arrays."""
@@ -147,6 +157,7 @@ class OutcomeLearner:
         weights = self.model.weights
         self.values = np.array([weights.get(name, 0.0) for name in self._names])
         self.times = np.array([weights.get(name, 0.0) for name in TIMES])
+        self.times[0] -= float(self.values @ self._usual)
         names = map(_level_name, self.accepted)
         self.levels = np.array([weights.get(name, 0.0) for name in names])
 
