@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 RUN    := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lock clean
+.PHONY: help demo test check bench bench-detection bench-localise lock clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -40,6 +40,12 @@ check: $(DEV) ## format, lint, types, import contracts
 
 bench: $(DEV) ## what the full path costs, as ratios measured side by side; one JSON line a figure
 	@$(BIN)/python tests/benchmarks/bench.py $(ARGS)
+
+bench-detection: $(DEV) ## recall, delay over the bound, false alarms, causes, on shops made for it (ARGS="--seeds 1-3")
+	@$(BIN)/python -m recoup.demo.world table $(ARGS)
+
+bench-localise: $(DEV) ## F1 and time of the root search on generated tables of leaves
+	@$(BIN)/python tests/benchmarks/leaf_tables.py $(ARGS)
 
 lock: $(DEV) ## resolve the ranges of pyproject.toml into the two hashed locks
 	$(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --strip-extras -o requirements.lock pyproject.toml

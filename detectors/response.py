@@ -271,6 +271,8 @@ class Response:
         count, expected = sum(r.observed for r in rows), sum(r.expected for r in rows)
         if not incident.recovered_ms and len(rows) >= 5 and count >= 0.7 * expected > 0:
             incident.recovered_ms = now_ms
+            for watch in self.watching.watches:
+                watch.reset()
 
     def _rates(self, incident: OpenIncident, now_ms: int) -> tuple[float, float]:
         if incident.metric.startswith("volume:"):

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,30 @@ def test_the_outage_is_found_and_no_later_event_is_used(
     early = run(world, part, tmp_path / "part.json")
     settled = [each["id"] for each in whole if str(each["opened_at"]) < truth["end"]]
     assert [each["id"] for each in early][: len(settled)] == settled
+
+
+def backtest_of(kind: str, seed: int, folder: Path) -> tuple[dict[str, str], list[dict[str, str]]]:
+    generate(seed, kind, folder, DAYS, SESSIONS)
+    found = run(folder, folder / "events.ndjson.gz", folder / "incidents.json")
+    truth = json.loads((folder / "truth.json").read_text())[0]
+    return truth, [each for each in found if str(each["opened_at"]) >= truth["onset"]]  # type: ignore[misc] # JSON.
+
+
+def test_silence_is_noticed_within_minutes_and_once(tmp_path: Path) -> None:
+    truth, found = backtest_of("total_outage", 3, tmp_path)
+    assert [each["metric"] for each in found] == ["volume:page_viewed"]
+    onset, opened = (
+        datetime.fromisoformat(text) for text in (truth["onset"], found[0]["opened_at"])
+    )
+    assert opened - onset < timedelta(minutes=10)
+    assert found[0]["kind"] == "business"
+    assert found[0]["closed_at"]
+
+
+def test_lost_beacons_are_no_lost_business(tmp_path: Path) -> None:
+    truth, found = backtest_of("tracking_loss", 3, tmp_path)
+    assert [each["kind"] for each in found] == ["data_quality"]
+    assert found[0]["cohort"] == truth["cohort"]
 
 
 def test_bad_lines_and_repeats_are_counted(
