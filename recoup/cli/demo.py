@@ -128,7 +128,7 @@ def _follow(play: "Play", broken_at: datetime, wall: dict[str, float], say: Any)
     """Watch the incident until it is closed, pressing what is to be pressed."""
     began = time.monotonic()
     limit = play.plan.within_s if play.plan.ending != "ask" else 3600.0
-    pressed, told = False, 0
+    pressed, told = 0, 0
     incident: dict[str, Any] = {}
     while time.monotonic() - began < limit:
         found = [i for i in play.incidents() if datetime.fromisoformat(i["opened_at"]) > broken_at]
@@ -140,8 +140,10 @@ def _follow(play: "Play", broken_at: datetime, wall: dict[str, float], say: Any)
                 name = fact["type"].replace(".", " ").replace("_", " ")
                 say(f"{fact['occurred_at'][11:19]} {name}")
             told = len(facts)
-            if incident["status"] == "awaiting_approval" and not pressed:
-                pressed = _press(play, say)
+            # A sharper picture voids an older question; the one that stands is answered.
+            asked = sum(fact["type"] == "proposal.made" for fact in facts)
+            if incident["status"] == "awaiting_approval" and pressed < asked and _press(play, say):
+                pressed = asked
             if incident["status"] == "closed":
                 break
         time.sleep(0.5)
