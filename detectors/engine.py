@@ -25,7 +25,7 @@ from recoup.domain.series import EventBlock, TickRow
 
 __all__ = ["DetectionConfig", "DetectionEngine", "EngineOutput"]
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass

@@ -6,6 +6,7 @@ from the false-alarm budget and the number of cohorts watched.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,9 @@ FADING_H = 12.0
 
 HOT = 6.0
 """Log evidence from which on a cohort may be ill, so that its trials must not teach yet."""
+
+LEAST_DOUBT = 0.01
+"""No baseline is known better than this, as a standard deviation of its logarithm."""
 
 FIRST_ROOM = 2048
 
@@ -64,6 +68,7 @@ class Evidence:
         # What waits to be believed: seen, expected; then, by window length, surprise, count, size.
         self.pending = np.zeros((8, metrics, 0))
         self._sums = np.zeros((metrics, 0, 2 * effects), dtype=np.float32)
+        self.doubt = self._doubt()
         self.grow(1)
 
     learned: Floats
@@ -103,6 +108,7 @@ class Evidence:
             self.bias,
             self.dispersion,
             self.limit,
+            self.doubt,
             self.score,
             self.left_zero,
             now_ms // 1000,
@@ -122,7 +128,7 @@ class Evidence:
         if not settled:
             self.window[:] = 0.0
             return
-        calm = self.score.max(axis=2) < HOT
+        calm = _doubted(self.score, self.doubt[:, None]).max(axis=2) < HOT
         self.score *= np.float32(math.exp(-1 / FADING_H))
         self._close_window(0)
         self.window[1] += self.window[0]
@@ -135,6 +141,20 @@ class Evidence:
         ratio = (self.seen + BIAS_PRIOR) / (self.expected + BIAS_PRIOR)
         self.bias = np.clip(np.log(ratio), -BIAS_LIMIT, BIAS_LIMIT)
         self.dispersion = self._dispersion()
+        self.doubt = self._doubt()
+
+    def _doubt(self) -> Floats:
+        """Return, M x E, one over the most evidence that an effect can have.
+
+        If the logarithm of the baseline is off with a standard deviation t, no number of trials
+        tells an effect d from that error with more evidence than d^2 / 2 t^2. The long windows
+        tell t; it is asked of drops only, as rises are many times over any error.
+        """
+        wobble = np.maximum(self.wobble[1, 0], 0.0) / np.maximum(self.wobble[1, 1], 1.0)
+        variance = np.maximum(wobble, LEAST_DOUBT**2)[:, None]
+        size = np.log(np.minimum(self.ratios, 1.0))
+        doubt: Floats = np.where(size < 0, 2 * variance / np.maximum(size**2, 1e-12), 0.0)
+        return doubt
 
     def _dispersion(self) -> Floats:
         """Return how much livelier than chance cohorts are, at least 1.
@@ -176,18 +196,18 @@ class Evidence:
     def is_hot(self, matured: Matured, members: Members) -> Bools:
         """Tell of which trials some cohort's evidence is so high that learning had better wait."""
         hot = np.zeros(len(matured.leaf), dtype=bool)
-        _find_hot(matured.metric, matured.leaf, *members, self.score, hot)
+        _find_hot(matured.metric, matured.leaf, *members, self.doubt, self.score, hot)
         return hot
 
     def statistic(self, metric: int, cohort: int) -> float:
         """Return the log evidence of a row: the mixture over effect sizes."""
-        score = self.score[metric, cohort].astype(np.float64)
+        score = _doubted(self.score[metric, cohort].astype(np.float64), self.doubt[metric])
         top = float(score.max())
         return top + float(np.log(np.mean(np.exp(score - top))))
 
     def onset_of(self, metric: int, cohort: int) -> tuple[int, int]:
         """Return when the strongest effect of a row last left zero, and which effect it is."""
-        effect = int(np.argmax(self.score[metric, cohort]))
+        effect = int(np.argmax(_doubted(self.score[metric, cohort], self.doubt[metric])))
         return int(self.left_zero[metric, cohort, effect]) * 1000, effect
 
     def reset(self, cohorts: Bools) -> None:
@@ -204,6 +224,11 @@ def alternative(p: Floats, ratio: Floats) -> Floats:
     risen = ratio * p / (1 - p + ratio * p)
     q: Floats = np.clip(np.where(ratio > 1, risen, p * ratio), LEAST, MOST)
     return q
+
+
+def _doubted(score: npt.NDArray[Any], doubt: Floats) -> npt.NDArray[Any]:
+    found: npt.NDArray[Any] = score / (1.0 + doubt * score)
+    return found
 
 
 def _gains(p: Floats, before: Floats, after: Floats, won: Bools, ratio: Floats) -> Floats:
@@ -272,6 +297,7 @@ def _settle(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
     bias: Floats,
     dispersion: Floats,
     limit: Floats,
+    doubt: Floats,
     score: npt.NDArray[np.float32],
     left_zero: npt.NDArray[np.int32],
     now_s: int,
@@ -290,7 +316,7 @@ def _settle(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
                 grown = 0.0
                 left_zero[m, c, e] = now_s
             score[m, c, e] = grown
-            top = max(top, grown)
+            top = max(top, grown / (1.0 + doubt[m, e] * grown))
         if top >= limit[m, c] - CORROBORATION:
             high[0, found], high[1, found] = m, c
             found += 1
@@ -320,17 +346,19 @@ def _tally(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
 
 
 @compiled
-def _find_hot(
+def _find_hot(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
     metric: Ints,
     leaf: Ints,
     flat: Ints,
     start: Ints,
     stop: Ints,
+    doubt: Floats,
     score: npt.NDArray[np.float32],
     hot: Bools,
 ) -> None:
     for i in range(len(leaf)):
         for k in range(start[leaf[i]], stop[leaf[i]]):
             for e in range(score.shape[2]):
-                if score[metric[i], flat[k], e] >= HOT:
+                found = score[metric[i], flat[k], e]
+                if found >= HOT * (1.0 + doubt[metric[i], e] * found):
                     hot[i] = True

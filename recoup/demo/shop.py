@@ -81,7 +81,7 @@ class Shop:
     seed: int
     now_ms: int
     sale_from_ms: int
-    sale_factor: float = 20.0
+    sale_factor: float = 30.0
     base_rate: float = 0.2
     """Sessions a second, averaged over a week, without a sale."""
     fault: Fault = field(default_factory=Fault)
