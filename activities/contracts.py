@@ -34,13 +34,14 @@ class Ranking(Frozen):
 class ProposeInput(Frozen):
     """Put a playbook for one hypothesis before people, as the ``version``-th proposal.
 
-    ``playbook`` names one that a person asked for; empty leaves the choice to Recoup.
+    ``playbook`` names one that a person (``asked_by``) wants; empty leaves the choice to Recoup.
     """
 
     incident_id: str
     version: int
     change_id: str
     playbook: str = ""
+    asked_by: str = ""
     default_expires_s: int = 1800
 
 

@@ -81,8 +81,15 @@ class Proposing:
                 refusals.append(f"{playbook.name}: {error}")
                 continue
             others = tuple(each.name for each in fitting if each.name != playbook.name)
-            reason = "; ".join([_reason(hypothesis), *refusals])
-            return self._proposal(request, playbook, names, calls, previews, others, reason)
+            made = self._proposal(request, playbook, names, calls, previews)
+            author = (change.by if change else "", request.asked_by)
+            return made.model_copy(
+                update={
+                    "alternatives": others,
+                    "reason": "; ".join([_reason(hypothesis), *refusals]),
+                    "requested_by": tuple(name for name in author if name),
+                }
+            )
         raise NotFound(f"no playbook can be used: {'; '.join(refusals) or 'none applies'}")
 
     async def _preview(
@@ -100,8 +107,6 @@ class Proposing:
         names: _Names,
         calls: tuple[ActionCall, ...],
         previews: tuple[ActionPreview, ...],
-        others: tuple[str, ...],
-        reason: str,
     ) -> Proposal:
         now = self._recorder.clock.now()
         expires_s = playbook.approval.expires_after_s or request.default_expires_s
@@ -112,7 +117,6 @@ class Proposing:
             playbook=playbook.name,
             change_id=request.change_id,
             title=str(render(playbook.title, names)),
-            reason=reason,
             risk=risk_of(playbook, names),
             calls=calls,
             previews=previews,
@@ -121,8 +125,8 @@ class Proposing:
                 quorum=playbook.approval.quorum,
                 expires_after_s=expires_s,
                 automatic=playbook.approval.automatic and bool(calls),
+                not_requester=playbook.approval.not_requester,
             ),
-            alternatives=others,
             state_hash=state_hash(calls, previews),
             nonce=self._ids.new("nonce"),
             made_at=now,

@@ -17,12 +17,16 @@ class ActionSpec(Frozen):
 
 
 class ApprovalSpec(Frozen):
-    """Who may say yes, how many, and until when; without ``expires_after_s`` the setting holds."""
+    """Who may say yes, how many, and until when; without ``expires_after_s`` the setting holds.
+
+    ``not_requester`` leaves out whoever made the change or asked for this playbook.
+    """
 
     roles: tuple[str, ...] = Field(default=("responder", "approver", "admin"), min_length=1)
     quorum: int = Field(default=1, ge=1, le=10)
     expires_after_s: int | None = Field(default=None, ge=60)
     automatic: bool = False
+    not_requester: bool = False
 
 
 class VerifySpec(Frozen):

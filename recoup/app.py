@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from integrations.directory import SettingsDirectory
 from integrations.http import make_client
 from integrations.launchdarkly import webhook as launchdarkly_webhook
 from integrations.launchdarkly.client import LaunchDarklyFlags
@@ -14,6 +13,8 @@ from integrations.meta_ads.client import MetaCampaigns
 from integrations.meta_ads.settings import MetaAdsSettings
 from integrations.pagerduty.client import PagerDutyPager
 from integrations.pagerduty.settings import PagerDutySettings
+from integrations.people.directory import SettingsDirectory
+from integrations.people.settings import PeopleSettings
 from integrations.quiet import NoCampaigns, QuietNotifier, QuietPager
 from integrations.slack.client import SlackNotifier
 from integrations.slack.settings import SlackSettings
@@ -74,7 +75,9 @@ def build(settings: Settings, **overrides: Any) -> App:
         flags=LaunchDarklyFlags(launchdarkly, http),
         campaigns=MetaCampaigns(meta_ads, http) if meta_ads.access_token else NoCampaigns(),
         webhooks=SignedWebhooks(settings.section(WebhookSettings), http, clock),
-        directory=SettingsDirectory(slack.people),
+        directory=SettingsDirectory(
+            slack.people, settings.section(PeopleSettings).members, slack.groups
+        ),
         change_readers={"launchdarkly": partial(launchdarkly_webhook.changes_of, launchdarkly)},
     )
     return replace(app, **overrides)

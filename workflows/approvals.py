@@ -188,6 +188,8 @@ def _refusal_of_person(gate: Gate, decision: Decision) -> str:
     proposal = gate.proposal
     if not set(decision.by.roles) & set(proposal.approval.roles):
         return _lacks_role(decision, proposal.approval.roles)
+    if _asks_for_own(proposal, decision):
+        return "You made this change or asked for this playbook; somebody else has to agree."
     if decision.verdict is Verdict.APPROVE and decision.by.id in gate.approvals:
         return f"You said yes before; {gate.still_needed} other person(s) must agree."
     if decision.verdict is Verdict.OTHER_PLAYBOOK and (
@@ -196,6 +198,18 @@ def _refusal_of_person(gate: Gate, decision: Decision) -> str:
         offered = ", ".join(proposal.alternatives) or "none"
         return f"{decision.playbook or 'No playbook'} cannot be used here; offered: {offered}."
     return ""
+
+
+def _asks_for_own(proposal: Proposal, decision: Decision) -> bool:
+    """Tell whether somebody says yes to what they requested themselves, where that is not allowed.
+
+    Saying no, or asking for something else, is open to them.
+    """
+    return (
+        decision.verdict is Verdict.APPROVE
+        and proposal.approval.not_requester
+        and decision.by.is_one_of(proposal.requested_by)
+    )
 
 
 def _already(gate: Gate) -> str:

@@ -110,7 +110,7 @@ class IncidentWorkflow:
             book.gate = withdraw(book.gate)
         if chosen is None:
             return self._give_up("no hypothesis is left to try")
-        book.wanted_change, book.wanted_playbook = chosen, ""
+        book.wanted_change, book.wanted_playbook, book.wanted_by = chosen, "", ""
         return Phase.PROPOSING
 
     async def _propose(self) -> Phase:
@@ -121,6 +121,7 @@ class IncidentWorkflow:
             version=book.proposals,
             change_id=book.wanted_change,
             playbook=book.wanted_playbook,
+            asked_by=book.wanted_by,
             default_expires_s=self.policy.approval_expires_s,
         )
         try:
@@ -171,10 +172,9 @@ class IncidentWorkflow:
         if outcome is GateOutcome.APPROVED:
             return Phase.EXECUTING
         if outcome is GateOutcome.REPLACED:
-            book.wanted_change, book.wanted_playbook = (
-                proposal.change_id,
-                book.gate.wanted_playbook,
-            )
+            book.wanted_change = proposal.change_id
+            book.wanted_playbook = book.gate.wanted_playbook
+            book.wanted_by = book.gate.decided_by
             return Phase.PROPOSING
         if outcome is GateOutcome.REJECTED:
             return self._end(Resolution.REJECTED, book.gate.reason)

@@ -97,6 +97,7 @@ class Book(BaseModel):
     proposals: int = 0
     wanted_change: str = ""
     wanted_playbook: str = ""
+    wanted_by: str = ""
     gate: Gate | None = None
     spent: str = ""
     plan: VerifyPlan = VerifyPlan()

@@ -45,16 +45,17 @@ def _read(settings: LaunchDarklySettings, entry: dict[str, Any]) -> list[Change]
             "environment": settings.environment,
             "on": not turned_on,
         }
-    who = (entry.get("member") or {}).get("email", "somebody")
+    by = str((entry.get("member") or {}).get("email", ""))
     title = str(entry.get("title") or f"{entry.get('titleVerb', 'changed')} {entry.get('name')}")
     return [
         Change(
             id=f"launchdarkly:{entry['_id']}",
             kind=ChangeKind.FLAG,
             time=from_ms(int(entry["date"])),
-            title=f"{title} (by {who})"[:500],
+            title=f"{title} (by {by or 'somebody'})"[:500],
             ref=key,
             undo=undo,
+            by=by[:200],
         )
     ]
 

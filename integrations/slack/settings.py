@@ -22,6 +22,10 @@ class SlackSettings(Section):
         default_factory=dict,
         description="roles by Slack user id: viewer, responder, approver, admin",
     )
+    groups: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="roles by id of a Slack user group (S0...); its members get them",
+    )
 
     @property
     def configured(self) -> bool:

@@ -28,7 +28,8 @@ class Change(Frozen):
     ``scope`` says who is touched: a dimension with one value or several; ``{}`` is everyone, and a
     dimension that is not named is not restricted. ``ref`` names the thing in its own system (flag
     key, commit, campaign id). ``undo`` is what an action needs to take it back; for a flag
-    ``{"action": "flag_rollback", "flag": KEY, "project": P, "environment": E}``.
+    ``{"action": "flag_rollback", "flag": KEY, "project": P, "environment": E}``. ``by`` says who
+    made it (e-mail, login): where a playbook asks for it, they do not approve the way back.
     """
 
     id: str = Field(min_length=1, max_length=200)
@@ -38,3 +39,4 @@ class Change(Frozen):
     ref: str = Field(default="", max_length=500)
     scope: dict[str, str | list[str]] = Field(default_factory=dict)
     undo: dict[str, Any] = Field(default_factory=dict)
+    by: str = Field(default="", max_length=200)

@@ -186,3 +186,7 @@ class Directory(Protocol):
     def person(self, surface: str, external_id: str, name: str = "") -> Person:
         """Return the person behind a surface's user id; without roles when unknown."""
         ...
+
+    async def refresh(self) -> None:
+        """Bring memberships of groups up to date, if they are old; never raises."""
+        ...

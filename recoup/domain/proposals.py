@@ -33,12 +33,25 @@ class ActionPreview(Frozen):
 
 
 class ApprovalRule(Frozen):
-    """Who may say yes, how many of them, and until when."""
+    """Who may say yes, how many of them, and until when.
+
+    With ``not_requester`` whoever made the change, or asked for this playbook, is not counted.
+    """
 
     roles: tuple[str, ...] = ("responder", "approver", "admin")
     quorum: int = 1
     expires_after_s: int = 1800
     automatic: bool = False
+    not_requester: bool = False
+
+
+class Rung(StrEnum):
+    """How far a playbook is trusted, from looking on to acting by itself."""
+
+    SHADOW = "shadow"
+    SUGGEST = "suggest"
+    APPROVE = "approve"
+    AUTOMATIC = "automatic"
 
 
 class Proposal(Frozen):
@@ -46,6 +59,8 @@ class Proposal(Frozen):
 
     ``state_hash`` covers the actions and the recorded state of their targets. ``nonce`` is single
     use. A click that carries another version, hash or nonce is refused as stale.
+    ``requested_by`` names who made the change or asked for this playbook. On the rung ``suggest``
+    there are no calls: people carry out what is ``suggested``, and Recoup proves it.
     """
 
     proposal_id: str
@@ -60,6 +75,9 @@ class Proposal(Frozen):
     previews: tuple[ActionPreview, ...] = ()
     approval: ApprovalRule = ApprovalRule()
     alternatives: tuple[str, ...] = ()
+    requested_by: tuple[str, ...] = ()
+    rung: Rung = Rung.APPROVE
+    suggested: tuple[ActionPreview, ...] = ()
     state_hash: str
     nonce: str
     made_at: Moment
@@ -78,11 +96,20 @@ class Verdict(StrEnum):
 
 
 class Person(Frozen):
-    """Somebody who decides; ``id`` is stable, ``roles`` are Recoup's own."""
+    """Somebody who decides; ``id`` is stable, ``roles`` are Recoup's own.
+
+    ``known_as`` holds the other names under which they make changes: e-mail, login, chat user.
+    """
 
     id: str
     name: str = ""
     roles: tuple[str, ...] = ()
+    known_as: tuple[str, ...] = ()
+
+    def is_one_of(self, names: tuple[str, ...]) -> bool:
+        """Tell whether any of these names means this person."""
+        mine = {name.casefold() for name in (self.id, *self.known_as)}
+        return any(name.casefold() in mine for name in names if name)
 
 
 class Decision(Frozen):

@@ -1,17 +1,25 @@
 """The approval gate alone: single rules, and ten thousand random sequences that break none."""
 
 import random
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from recoup.domain.proposals import ApprovalRule, Decision, Person, Proposal, Verdict
+from recoup.domain.proposals import (
+    ApprovalRule,
+    Decision,
+    DecisionAnswer,
+    Person,
+    Proposal,
+    Verdict,
+)
 from workflows.approvals import Gate, GateOutcome, expire, open_gate, rule, withdraw
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 SEQUENCES = 10_000
 PEOPLE = (
-    Person(id="anna", roles=("approver",)),
+    Person(id="anna", roles=("approver",), known_as=("Anna@Shop.example",)),
     Person(id="ben", roles=("responder",)),
     Person(id="cleo", roles=("admin", "viewer")),
     Person(id="gus", roles=("viewer",)),
@@ -20,7 +28,9 @@ PEOPLE = (
 BOUND = (Verdict.APPROVE, Verdict.REJECT, Verdict.OTHER_PLAYBOOK)
 
 
-def proposal(version: int, approval: ApprovalRule, nonce: str) -> Proposal:
+def proposal(
+    version: int, approval: ApprovalRule, nonce: str, requested_by: tuple[str, ...] = ()
+) -> Proposal:
     return Proposal(
         proposal_id=f"inc:{version}",
         version=version,
@@ -31,6 +41,7 @@ def proposal(version: int, approval: ApprovalRule, nonce: str) -> Proposal:
         calls=(),
         approval=approval,
         alternatives=("notify_only",),
+        requested_by=requested_by,
         state_hash=f"hash-{nonce}",
         nonce=nonce,
         made_at=NOW,
@@ -121,8 +132,26 @@ def test_two_people_are_two_people() -> None:
     assert final.gate.outcome is GateOutcome.APPROVED
 
 
+@pytest.mark.parametrize("author", ["anna", "anna@shop.example"])
+def test_who_made_the_change_may_stop_its_way_back_but_not_allow_it(author: str) -> None:
+    approval = ApprovalRule(roles=("approver",), not_requester=True)
+    before = open_gate(proposal(1, approval, "n", (author,)), NOW, timedelta(minutes=30))
+    yes = rule(before, decide(before.proposal, Verdict.APPROVE, PEOPLE[0]), NOW)
+    assert "somebody else has to agree" in yes.answer.text
+    assert yes.gate == before
+    other = Person(id="ada", roles=("approver",))
+    assert rule(before, decide(before.proposal, Verdict.APPROVE, other), NOW).answer.accepted
+    no = rule(before, decide(before.proposal, Verdict.REJECT, PEOPLE[0]), NOW)
+    assert no.gate is not None
+    assert no.gate.outcome is GateOutcome.REJECTED
+
+
 class _Run:
-    """One random sequence, with an account of its own of what may happen."""
+    """One random sequence, with an account of its own of what may happen.
+
+    It keeps answers by decision id as the desk of the workflow does, and a record of its own of
+    who may do what, which it works out in another way than the rules.
+    """
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
@@ -130,27 +159,32 @@ class _Run:
         self.version = 0
         self.gate: Gate | None = None
         self.old: list[Decision] = []
+        self.answers: dict[str, DecisionAnswer] = {}
         self.said_yes: set[str] = set()
         self.approved: list[str] = []
+        self.tried: Counter[str] = Counter()
         self.renew()
 
     def renew(self) -> None:
+        """Put a new version of the proposal up: the target moved, or the picture is another."""
         self.version += 1
         some = self.random
         roles = tuple(some.sample(["responder", "approver", "admin"], some.randint(1, 3)))
-        approval = ApprovalRule(roles=roles, quorum=some.randint(1, 3))
-        made = proposal(self.version, approval, f"n{some.random()}")
+        approval = ApprovalRule(
+            roles=roles, quorum=some.randint(1, 3), not_requester=some.random() < 0.3
+        )
+        author = some.choice([(), ("anna@shop.example",), ("cleo",), ("ben", "anna")])
+        made = proposal(self.version, approval, f"n{some.random()}", author)
         self.gate = open_gate(made, self.now, timedelta(seconds=some.choice([60, 600, 1800])))
         self.said_yes = set()
 
     def step(self) -> None:
         what = self.random.random()
+        assert self.gate is not None
         if what < 0.08:
             self.now += timedelta(seconds=self.random.choice([1, 30, 700, 5000]))
-            assert self.gate is not None
             self.gate = expire(self.gate, self.now)
         elif what < 0.12:
-            assert self.gate is not None
             self.gate = withdraw(self.gate)
             self.renew()
         else:
@@ -161,10 +195,18 @@ class _Run:
         some, before = self.random, self.gate
         if self.old and some.random() < 0.25:
             decision = some.choice(self.old)
+            if some.random() < 0.5:
+                # The same message with another id: somebody who recorded it made it up.
+                decision = decision.model_copy(update={"decision_id": f"d{some.random()}"})
+                self.tried["replayed under another id"] += 1
         else:
             decision = self.fresh(before.proposal)
             self.old.append(decision)
+        if decision.decision_id in self.answers:
+            self.tried["the same click twice"] += 1
+            return
         ruling = rule(before, decision, self.now)
+        self.answers[decision.decision_id] = ruling.answer
         self.judge(before, decision, ruling.gate, ruling.answer.accepted)
         self.gate = ruling.gate
 
@@ -182,7 +224,11 @@ class _Run:
                 ]
             )
         verdict = some.choice([*Verdict, Verdict.APPROVE, Verdict.APPROVE, Verdict.APPROVE])
-        more = {"playbook": some.choice(["notify_only", "made_up"]), "snooze_s": 600}
+        more = {
+            "decision_id": f"d{some.random()}",
+            "playbook": some.choice(["notify_only", "made_up"]),
+            "snooze_s": 600,
+        }
         return decide(target, verdict, some.choice(PEOPLE), **more, **wrong)
 
     def judge(self, before: Gate, said: Decision, after: Gate | None, accepted: bool) -> None:
@@ -195,6 +241,11 @@ class _Run:
         ) and said.state_hash == target.state_hash
         open_now = before.outcome is None and self.now < before.closes_at
         allowed = bool(set(said.by.roles) & set(target.approval.roles))
+        own = said.by.id in {name.split("@")[0] for name in target.requested_by}
+        if said.verdict in BOUND:
+            self.tried["stale"] += not current
+            self.tried["too late"] += current and not open_now
+            self.tried["without the role"] += current and open_now and not allowed
         if not accepted:
             assert after == before
             return
@@ -206,6 +257,7 @@ class _Run:
         if before.outcome is not None:
             assert after.outcome is before.outcome, "a decided gate was decided again"
         if said.verdict is Verdict.APPROVE:
+            assert not (own and target.approval.not_requester), "somebody allowed their own request"
             assert said.by.id not in self.said_yes, "one person counted twice"
             self.said_yes.add(said.by.id)
         if after.outcome is GateOutcome.APPROVED and before.outcome is None:
@@ -215,11 +267,14 @@ class _Run:
 
 
 def test_ten_thousand_random_sequences_break_no_rule() -> None:
-    approved = 0
+    approved, tried = 0, Counter[str]()
     for seed in range(SEQUENCES):
         run = _Run(seed)
         for _ in range(run.random.randint(3, 25)):
             run.step()
         approved += len(run.approved)
-    # The check must not be empty: many sequences do end in an approval.
+        tried += run.tried
+    # The check must not be empty: many sequences end in an approval, and every attack was tried.
     assert approved > SEQUENCES // 10
+    assert len(tried) == 5
+    assert min(tried.values()) > 1000, tried

@@ -456,3 +456,22 @@ async def test_a_long_history_goes_on_in_a_fresh_one(
     assert world.flags.writes == 1
     assert len(world.log.facts(DecisionTaken)) == 1
     assert last_run != response.handle.first_execution_run_id
+
+
+async def test_nobody_allows_what_they_asked_for_themselves(
+    temporal: WorkflowEnvironment, world: World, respond: Any
+) -> None:
+    rule = world.library["notify_only"].approval.model_copy(update={"not_requester": True})
+    by_hand = world.library["notify_only"].model_copy(update={"approval": rule})
+    world.library["notify_only"] = by_hand
+    ben = Person(id="ben", roles=("approver",))
+    async with respond(temporal, world) as response:
+        first = await response.asked()
+        assert (await response.say(Verdict.OTHER_PLAYBOOK, first, playbook="notify_only")).accepted
+        second = await response.asked(2)
+        assert second.requested_by == ("anna",)
+        own = await response.say(Verdict.APPROVE, second)
+        assert not own.accepted
+        assert "somebody else has to agree" in own.text
+        assert (await response.say(Verdict.APPROVE, second, by=ben)).accepted
+        await response.end()

@@ -1,0 +1,1 @@
+"""Knows who people are, whatever surface they come from."""
