@@ -53,7 +53,7 @@ def cut(
     rows = _rows(around.table, since, now_ms, around.tick_ms)
     used, place = np.unique(rows[:, 1].astype(np.int64), return_inverse=True)
     number_of = {int(leaf): number for number, leaf in enumerate(used)}
-    dimensions, values, leaves = _coded([around.dims[leaf] for leaf in used])
+    dimensions, values, leaves = coded([around.dims[leaf] for leaf in used])
     rows[:, 1] = place
     more = _volume_rows(around.volumes, volume_names, len(around.names), since)
     if len(used):
@@ -86,7 +86,7 @@ def cut(
     )
 
 
-def _coded(
+def coded(
     dims: list[dict[str, str]],
 ) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...], Ints]:
     """Return dimension names, their values by code, and the codes of each leaf."""

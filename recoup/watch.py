@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from detectors.engine import DetectionConfig, DetectionEngine, EngineOutput
+from detectors.slices import Slicer
 from recoup.app import App
 from recoup.domain.base import from_ms
 from recoup.domain.facts import NewFact, Recorded, TimePassed
@@ -36,6 +37,7 @@ class Watch:
     stop: threading.Event
     engine: DetectionEngine = field(init=False)
     position: int = field(init=False, default=0)
+    _slicer: Slicer = field(init=False)
     _events_since_snapshot: int = field(init=False, default=0)
     _snapshot_at: datetime = field(init=False, default=datetime.min.replace(tzinfo=UTC))
     _last_arrival: datetime | None = field(init=False, default=None)
@@ -63,6 +65,9 @@ class Watch:
             self.engine = DetectionEngine.restore(config, payload)
         else:
             self.engine = DetectionEngine(config)
+        watching = self.engine.watching
+        self._slicer = Slicer(watching.table, watching.plan.names, self.engine.leaves.dims)
+        self.engine.on_tick = self._slicer.note
         _log.info("detector.resumed", position=self.position, head=self.app.store.head())
 
     def _process(self, records: Sequence[EventBlock | Recorded]) -> None:
@@ -91,6 +96,7 @@ class Watch:
             facts=found.facts,
             evidence=list(latest.values()),
             ticks=found.ticks,
+            slices=self._slicer.take(),
             snapshot=payload,
         )
         if snapshot:

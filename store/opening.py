@@ -8,7 +8,7 @@ from recoup.domain.clock import Clock
 from recoup.domain.errors import ContentConflict
 from recoup.domain.facts import ChangeRecorded, NewFact, Recorded
 from recoup.domain.ports import EvidenceRecord
-from recoup.domain.series import EventBlock, IngestReport, TickRow
+from recoup.domain.series import EventBlock, IngestReport, SliceRow, TickRow
 from store import head
 from store.appender import Appender
 from store.blocks import read_blocks
@@ -20,6 +20,8 @@ from store.projections import detection
 from store.projections.changes import StoredChanges
 from store.projections.detection import StoredEvidence
 from store.projections.incidents import StoredIncidents
+from store.projections.pictures import StoredPictures, save_slices
+from store.projections.trail import FactTrail
 from store.pseudonyms import MasterKey, Privacy, Pseudonyms
 from store.stats import LogStats, read_stats
 
@@ -66,6 +68,8 @@ class Store:
         self.incidents = StoredIncidents(database)
         self.changes = StoredChanges(database)
         self.evidence = StoredEvidence(database)
+        self.pictures = StoredPictures(database)
+        self.trail = FactTrail(database)
         self.ingestor = Ingestor(database, clock, privacy, self.pseudonyms)
         self._appenders: list[Appender] = []
 
@@ -171,6 +175,7 @@ class Store:
         facts: Sequence[tuple[str, NewFact]] = (),
         evidence: Sequence[EvidenceRecord] = (),
         ticks: Sequence[TickRow] = (),
+        slices: Sequence[SliceRow] = (),
         snapshot: bytes | None = None,
     ) -> list[Recorded]:
         """Store what a projection made of the log up to a position, all in one transaction."""
@@ -181,6 +186,7 @@ class Store:
                 recorded += append_facts(end, stream, [new], now)
             detection.save_evidence(end.connection, evidence)
             detection.save_ticks(end.connection, ticks)
+            save_slices(end.connection, slices)
             if snapshot is not None:
                 detection.save_snapshot(end.connection, projection, position, snapshot)
             detection.save_checkpoint(end.connection, projection, position)

@@ -160,9 +160,19 @@ class TickStored(SQLModel, table=True):
     variance: float
 
 
+class SliceStored(SQLModel, table=True):
+    """Ten minutes of every cohort, packed, for the pages."""
+
+    __tablename__: ClassVar[str] = "slices"
+
+    start_ms: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    payload: bytes
+
+
 facts = metadata.tables["facts"]
 incidents = metadata.tables["incidents"]
 changes = metadata.tables["changes"]
 checkpoints = metadata.tables["checkpoints"]
 evidence = metadata.tables["evidence"]
 ticks = metadata.tables["ticks"]
+slices = metadata.tables["slices"]

@@ -19,6 +19,13 @@ class TickRow(NamedTuple):
     variance: float
 
 
+class SliceRow(NamedTuple):
+    """Ten minutes of every cohort, packed; opaque outside detectors/."""
+
+    start_ms: int
+    payload: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class EventBlock:
     """Storefront events as they stand in the log: canonical NDJSON, one event a line.
