@@ -81,7 +81,8 @@ class Leaves:
     A *text* is a combination as an event wrote it, numbered as the log is read; a *leaf* is
     numbered when a tick first takes it in, so that its number does not depend on how the log was
     cut into blocks. A dimension with more than ``max_values`` values has the further ones folded
-    into ``other``, so that a runaway dimension cannot eat the memory; ``folded`` counts them.
+    into ``other``, so that a runaway dimension cannot eat the memory; ``folded`` counts how often,
+    once for each text in a block.
     """
 
     max_values: int
@@ -101,9 +102,13 @@ class Leaves:
         """Return the number of a text, a JSON object as it stands in a line."""
         known = self.by_text.get(raw)
         if known is None:
-            dims = {name: self._fold(name, value) for name, value in _DIMS.decode(raw).items()}
-            known = self.by_text[raw] = len(self.texts)
-            self.texts.append(dims)
+            told = _DIMS.decode(raw)
+            dims = {name: self._fold(name, value) for name, value in told.items()}
+            # Folded ones share one entry: a new text with every event must not eat the memory.
+            key = raw if dims == told else msgspec.json.encode(dims)
+            known = self.by_text.setdefault(key, len(self.texts))
+            if known == len(self.texts):
+                self.texts.append(dims)
         return known
 
     def settle(self, texts: Ints) -> Ints:
@@ -200,10 +205,7 @@ class Decoder:
         return np.fromiter(map(known.__getitem__, kinds), np.int64, len(kinds))
 
     def _texts(self, raws: list[bytes]) -> Ints:
-        known = self.leaves.by_text
-        for raw in dict.fromkeys(raws):
-            if raw not in known:
-                self.leaves.read(raw)
+        known = {raw: self.leaves.read(raw) for raw in dict.fromkeys(raws)}
         return np.fromiter(map(known.__getitem__, raws), np.int64, len(raws))
 
 

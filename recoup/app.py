@@ -33,7 +33,7 @@ from recoup.domain.ports import (
     WebhookControl,
 )
 from recoup.settings import Settings
-from store.opening import Store, open_store
+from store.opening import Store, open_from
 
 ChangeReader = Callable[[Mapping[str, str], bytes], list[Change]]
 
@@ -69,7 +69,7 @@ def build(settings: Settings, **overrides: Any) -> App:
         settings=settings,
         clock=clock,
         ids=RandomIds(),
-        store=overrides.get("store") or open_store(settings.store_url, clock),
+        store=overrides.get("store") or open_from(settings, clock),
         notifier=SlackNotifier(slack, url) if slack.configured else QuietNotifier(),
         pager=PagerDutyPager(pagerduty, http) if pagerduty.routing_key else QuietPager(),
         flags=LaunchDarklyFlags(launchdarkly, http),

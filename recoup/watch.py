@@ -59,12 +59,7 @@ class Watch:
         config = DetectionConfig.from_settings(
             self.app.settings.detect, currency=self.app.settings.currency, shadow=response.shadow
         )
-        found = self.app.store.latest_snapshot(PROJECTION)
-        if found:
-            self.position, payload = found
-            self.engine = DetectionEngine.restore(config, payload)
-        else:
-            self.engine = DetectionEngine(config)
+        self.position, self.engine = _latest(self.app, config)
         watching = self.engine.watching
         self._slicer = Slicer(watching.table, watching.plan.names, self.engine.leaves.dims)
         self.engine.on_tick = self._slicer.note
@@ -130,3 +125,19 @@ class Watch:
         )
         self.app.store.append(CLOCK_STREAM, [fact])
         self._last_arrival = now
+
+
+def _latest(app: App, config: DetectionConfig) -> tuple[int, DetectionEngine]:
+    """Return the engine of the latest snapshot, or a new one that reads the log from its start.
+
+    Facts have ids of their own, so what a new one finds again is not appended again.
+    """
+    found = app.store.latest_snapshot(PROJECTION)
+    if found is None:
+        return 0, DetectionEngine(config)
+    position, payload = found
+    try:
+        return position, DetectionEngine.restore(config, payload)
+    except (ValueError, LookupError, TypeError, AttributeError, ImportError) as error:
+        _log.warning("detector.snapshot_unusable", position=position, reason=str(error))
+        return 0, DetectionEngine(config)

@@ -15,7 +15,7 @@ from recoup.domain.errors import InvalidInput
 from recoup.domain.series import LineProblem
 from recoup.domain.storefront import MAX_DEPTH, MAX_DIMS, MAX_EVENT_BYTES, MAX_TEXT
 
-MAX_BODY_BYTES = 64 * 1024 * 1024
+MAX_BODY_BYTES = 32 * 1024 * 1024
 MAX_BODY_LINES = 200_000
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT)]
 Label = Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]

@@ -29,7 +29,8 @@ EARLY_LIMIT = timedelta(minutes=10)
 """An event further ahead of this clock is refused: its time cannot be right."""
 LATE_AFTER = timedelta(hours=24)
 """An older event is kept and counted as late."""
-RUNAWAY_VALUES = 1_000
+RUNAWAY_VALUES = 500
+"""A dimension with more values is named in the statistics; the detector folds from there on."""
 _CACHED_BLOCKS = 64
 _OTHER_CONTENT = "this id came before with other content"
 
@@ -67,6 +68,7 @@ class Ingestor:
         self.decoder = EventDecoder()
         self.index = HashIndex()
         self._indexed_until = 0
+        self.runaway_values = RUNAWAY_VALUES
         self._stored: dict[int, dict[str, bytes]] = {}
         self._mutex = threading.Lock()
 
@@ -240,11 +242,20 @@ class Ingestor:
         oldest = now - LATE_AFTER
         head.counts["early"] += sum(event.time > now for event in fresh)
         head.counts["late"] += sum(event.time < oldest for event in fresh)
-        rows = [
-            {"dimension": name, "values_seen": count}
-            for name, count in self.decoder.census.news(RUNAWAY_VALUES).items()
-        ]
-        upsert(head.connection, t.dimension_counts, rows)
+        news = self.decoder.census.news(self.runaway_values)
+        if news:
+            _note_runaways(head.connection, news)
+
+
+def _note_runaways(connection: Connection, news: dict[str, int]) -> None:
+    """Keep, for dimensions with very many values, the most that any process has counted."""
+    table = t.dimension_counts
+    known = {row.dimension: row.values_seen for row in connection.execute(select(table))}
+    rows = [
+        {"dimension": name, "values_seen": max(count, known.get(name, 0))}
+        for name, count in news.items()
+    ]
+    upsert(connection, table, rows)
 
 
 def _ends(batches: list[_Batch], start: int) -> list[int]:

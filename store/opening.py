@@ -53,7 +53,9 @@ def open_from(settings: "Settings", clock: Clock | None = None) -> "Store":
         pseudonymised_props=settings.privacy.pseudonymised_props,
         kept_props=settings.privacy.kept_props,
     )
-    return open_store(settings.store_url, clock or settings.clock.clock(), privacy=privacy)
+    store = open_store(settings.store_url, clock or settings.clock.clock(), privacy=privacy)
+    store.ingestor.runaway_values = settings.detect.max_values_per_dimension
+    return store
 
 
 class Store:

@@ -27,8 +27,8 @@ BLOCKS_A_FILE = 200
 def seal(database: Database, folder: Path, before: datetime) -> int:
     """Move blocks whose events all lie before a moment to Parquet files; return how many.
 
-    Only what every projection has passed goes. A crash between file and database leaves a file
-    too many and loses nothing.
+    Only what every projection has passed goes, and lies before the snapshots from which one would
+    start again. A crash between file and database leaves a file too many and loses nothing.
     """
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,10 @@ def seal(database: Database, folder: Path, before: datetime) -> int:
 def _sealable(database: Database, before: datetime) -> list[int]:
     c = t.blocks.c
     with database.reading() as connection:
-        passed = connection.execute(select(t.checkpoints.c.position)).scalars().all()
+        passed = [
+            *connection.execute(select(t.checkpoints.c.position)).scalars(),
+            *connection.execute(select(t.snapshots.c.position)).scalars(),
+        ]
         wanted = select(c.first_position).where(~SEALED, c.last_ms < to_ms(before))
         if passed:
             wanted = wanted.where(c.first_position + c.count - 1 <= min(passed))

@@ -2,7 +2,7 @@
 
 import asyncio
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import zstandard
@@ -13,8 +13,11 @@ from recoup.domain.series import IngestReport, LineProblem
 from recoup.observability import Metrics
 from recoup.web.guard import Guard
 from recoup.web.problems import problem
+from store.decoding import MAX_BODY_BYTES
 
-LONGEST_BODY = 32 * 1024 * 1024
+LONGEST_BODY = MAX_BODY_BYTES
+PIECE = 256
+"""Compressed bytes unpacked at once: so few that no bomb can go off between two checks."""
 SHOWN_PROBLEMS = 100
 
 
@@ -53,21 +56,46 @@ async def _read(request: Request) -> bytes | None:
 
 
 def decompress(raw: bytes, encoding: str) -> bytes:
-    """Return the plain body. Raises ValueError for another encoding, damage, or a bomb."""
+    """Return the plain body. Raises ValueError for another encoding, damage, or a bomb.
+
+    A body that ends in the middle is damaged: what was sent is acknowledged whole or not at all.
+    """
     if encoding in ("", "identity"):
         return raw
+    if encoding not in _DECOMPRESSORS:
+        raise ValueError(f"content encoding {encoding!r} is not one of gzip, zstd, identity")
+    parts: list[bytes] = []
+    size = 0
     try:
-        if encoding == "gzip":
-            plain = zlib.decompressobj(wbits=31).decompress(raw, LONGEST_BODY + 1)
-        elif encoding == "zstd":
-            plain = zstandard.ZstdDecompressor().stream_reader(raw).read(LONGEST_BODY + 1)
-        else:
-            raise ValueError(f"content encoding {encoding!r} is not one of gzip, zstd, identity")
-    except (zlib.error, zstandard.ZstdError) as error:
+        for part in _frames(raw, _DECOMPRESSORS[encoding]):
+            parts.append(part)
+            size += len(part)
+            if size > LONGEST_BODY:
+                raise ValueError(f"the decompressed body has more than {LONGEST_BODY} bytes")
+    except (zlib.error, zstandard.ZstdError, EOFError) as error:
         raise ValueError(f"the body is not valid {encoding} encoding: {error}") from error
-    if len(plain) > LONGEST_BODY:
-        raise ValueError(f"the decompressed body has more than {LONGEST_BODY} bytes")
-    return plain
+    return b"".join(parts)
+
+
+def _frames(raw: bytes, make: Callable[[], Any]) -> Iterator[bytes]:
+    """Return what gzip members or zstd frames hold; a stream may be several of them in a row."""
+    unpacker, start = make(), 0
+    while start < len(raw):
+        piece = raw[start : start + PIECE]
+        start += len(piece)
+        yield unpacker.decompress(piece)
+        if unpacker.eof:
+            start -= len(unpacker.unused_data)
+            if start < len(raw):
+                unpacker = make()
+    if not unpacker.eof:
+        raise EOFError("it ends in the middle")
+
+
+_DECOMPRESSORS: dict[str, Callable[[], Any]] = {
+    "gzip": lambda: zlib.decompressobj(wbits=31),
+    "zstd": lambda: zstandard.ZstdDecompressor().decompressobj(),
+}
 
 
 def _answer(report: IngestReport, metrics: Metrics) -> Response:
@@ -75,6 +103,7 @@ def _answer(report: IngestReport, metrics: Metrics) -> Response:
         ("accepted", report.accepted),
         ("duplicate", report.duplicates),
         ("rejected", len(report.rejected)),
+        ("conflict", len(report.conflicts)),
     ):
         metrics.events.labels(outcome).inc(count)
     if report.rejected and not report.accepted and not report.duplicates:

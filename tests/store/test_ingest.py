@@ -6,6 +6,7 @@ from typing import Any
 
 from recoup.domain.clock import FixedClock
 from recoup.domain.series import LineProblem
+from recoup.settings import DetectSettings
 from store.opening import Store
 
 HOUR = 3600.0
@@ -68,10 +69,17 @@ def test_only_the_props_that_were_asked_for_are_kept(url: str, opening: Any, eve
     assert [json.loads(line)["props"] for line in lines] == [{"path": "/"}, {"email": "a@b"}]
 
 
-def test_a_runaway_dimension_is_reported(store: Store, event: Any) -> None:
+def test_a_runaway_dimension_is_reported(store: Store, event: Any, url: str, opening: Any) -> None:
     body = b"\n".join(event(number, dims={"visit": f"v{number}"}) for number in range(1200))
     store.ingest(body)
     assert store.stats().runaway_dimensions == {"visit": 1200}
+    again = opening(url)
+    again.ingest(b"\n".join(event(f"x{n}", dims={"visit": f"w{n}"}) for n in range(700)))
+    assert again.stats().runaway_dimensions == {"visit": 1200}
+
+
+def test_what_is_reported_as_runaway_is_what_the_detector_folds(store: Store) -> None:
+    assert store.ingestor.runaway_values == DetectSettings().max_values_per_dimension
 
 
 def test_bytes_per_event_stay_small(store: Store, event: Any) -> None:

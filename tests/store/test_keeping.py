@@ -173,6 +173,17 @@ def test_nothing_is_sealed_that_a_projection_still_needs(
     assert seal(store.database, tmp_path / "sealed", clock.now()) == 1
 
 
+def test_nothing_is_sealed_that_a_restart_would_read_again(
+    store: Store, event: Any, clock: FixedClock, tmp_path: Path
+) -> None:
+    for number in range(1, 4):
+        store.ingest(event(number, at=-9 * DAY))
+    store.commit_projection("detector", 1, snapshot=b"one")
+    store.commit_projection("detector", 3)
+    assert seal(store.database, tmp_path / "sealed", clock.now()) == 1
+    assert [block.first_position for block in store.read(1)] == [2, 3]
+
+
 def test_beyond_the_horizon_events_and_ids_go(
     filled: Store, event: Any, clock: FixedClock, tmp_path: Path
 ) -> None:

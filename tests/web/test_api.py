@@ -1,5 +1,6 @@
 """The API over HTTP: what is taken, what is refused, and what the answer names."""
 
+import base64
 import gzip
 import json
 from collections.abc import Iterator
@@ -11,8 +12,10 @@ from starlette.testclient import TestClient
 
 from recoup.app import App, build
 from recoup.domain.proposals import Decision, DecisionAnswer
+from recoup.domain.series import EventBlock
 from recoup.settings import load
 from recoup.web.app import build_web
+from recoup.web.ingest import LONGEST_BODY
 
 
 class NoDesk:
@@ -65,6 +68,41 @@ def test_compressed_bodies_are_taken(client: TestClient, encoding: str) -> None:
     packed = gzip.compress(raw) if encoding == "gzip" else zstandard.compress(raw)
     answer = client.post("/v1/events", content=packed, headers={"Content-Encoding": encoding})
     assert answer.json()["accepted"] == 2
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+def test_a_compressed_body_counts_whole_or_not_at_all(
+    client: TestClient, app: App, encoding: str
+) -> None:
+    pack = gzip.compress if encoding == "gzip" else zstandard.compress
+    headers = {"Content-Encoding": encoding}
+    raw = "\n".join(line(number) for number in range(300)).encode()
+    cut = client.post("/v1/events", content=pack(raw)[:-9], headers=headers)
+    assert (cut.status_code, app.store.stats().events) == (415, 0)
+    parts = pack(raw + b"\n") + pack(line(300).encode())
+    assert client.post("/v1/events", content=parts, headers=headers).json()["accepted"] == 301
+    bomb = client.post("/v1/events", content=pack(b" " * (LONGEST_BODY + 1)), headers=headers)
+    assert bomb.status_code == 413
+
+
+def test_the_rules_of_privacy_hold_for_what_comes_over_http(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECOUP_PRIVACY__PSEUDONYMISED_PROPS", '["email"]')
+    monkeypatch.setenv("RECOUP_PRIVACY__KEPT_PROPS", '{"page_viewed": ["path", "email"]}')
+    monkeypatch.setenv("RECOUP_MASTER_KEY", base64.b64encode(b"k" * 32).decode())
+    app = build(load(data_dir=tmp_path))
+    with TestClient(build_web(app, NoDesk())) as client:
+        props = {"path": "/", "email": "ann@shop.example", "secret": "x"}
+        client.post("/v1/events", content=line(1, user="ann", props=props))
+    [block] = app.store.read(0)
+    assert isinstance(block, EventBlock)
+    stored = json.loads(block.data)
+    assert set(stored["props"]) == {"path", "email"}
+    assert b"ann" not in block.data
+    assert app.store.key_file is not None
+    assert not app.store.key_file.exists()
+    app.store.close()
 
 
 def test_a_wholly_bad_body_is_a_problem_that_names_line_field_and_reason(
