@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 RUN    := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-detection bench-localise lock clean
+.PHONY: help demo test check bench bench-detection bench-localise bench-recovery faults lock clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -46,6 +46,12 @@ bench-detection: $(DEV) ## recall, delay over the bound, false alarms, causes, o
 
 bench-localise: $(DEV) ## F1 and time of the root search on generated tables of leaves
 	@$(BIN)/python tests/benchmarks/leaf_tables.py $(ARGS)
+
+bench-recovery: $(DEV) ## how often "recovered" is wrong, on simulated shops (ARGS="--runs 1000")
+	@$(BIN)/python -m tests.benchmarks.recoveries $(ARGS)
+
+faults: $(DEV) ## kill worker, server and database at every step of the response; about ten minutes
+	$(BIN)/python -m pytest -q -m chaos tests/faults $(ARGS)
 
 lock: $(DEV) ## resolve the ranges of pyproject.toml into the two hashed locks
 	$(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --strip-extras -o requirements.lock pyproject.toml

@@ -35,3 +35,6 @@ class RecoveryCheck(Frozen):
     log_evidence: float = 0.0
     reason: str = ""
     recovered_per_hour: MoneyRange | None = None
+    complement_trials: int = 0
+    complement_gap: float = 0.0
+    """How everybody outside the cohort did against their baseline; ``expected`` has it in it."""
