@@ -10,6 +10,8 @@ from recoup.domain.hypotheses import CohortShare
 TREES = 30
 DEPTH = 4
 SHOWN = 6
+WORTH_SHOWING = 0.1
+"""A value that carries less of the mean shortfall than this says nothing."""
 
 
 def shares(evidence: IncidentEvidence, root: Cohort) -> tuple[CohortShare, ...]:
@@ -33,10 +35,11 @@ def shares(evidence: IncidentEvidence, root: Cohort) -> tuple[CohortShare, ...]:
     values = TreeExplainer(model).shap_values(columns[used], check_additivity=False)
     mean = np.average(values, axis=0, weights=weight[used])
     present = np.average(columns[used], axis=0, weights=weight[used]) > 0.5
+    least = WORTH_SHOWING * abs(float(np.average(shortfall[used], weights=weight[used])))
     found = [
         CohortShare(dimension=name, value=value, contribution=float(mean[i]))
         for i, (name, value) in enumerate(names)
-        if present[i]
+        if present[i] and abs(float(mean[i])) >= least
     ]
     return tuple(sorted(found, key=lambda share: -abs(share.contribution))[:SHOWN])
 

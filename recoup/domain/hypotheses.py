@@ -1,5 +1,7 @@
 """Possible causes of an incident, what speaks for and against each, and how sure we are."""
 
+from pydantic import Field
+
 from recoup.domain.base import Frozen, Moment
 from recoup.domain.changes import ChangeKind
 from recoup.domain.cohort import Cohort
@@ -22,7 +24,10 @@ class Finding(Frozen):
 
 
 class Hypothesis(Frozen):
-    """A change (or none of the known ones) as the cause, with its probability."""
+    """A change (or none of the known ones) as the cause, with its probability.
+
+    ``features`` are the numbers behind the findings, kept so that outcomes can be learned from.
+    """
 
     change_id: str
     kind: ChangeKind | None = None
@@ -30,10 +35,11 @@ class Hypothesis(Frozen):
     probability: float
     findings: tuple[Finding, ...] = ()
     indistinguishable_from: tuple[str, ...] = ()
+    features: dict[str, float] = Field(default_factory=dict)
 
 
 class CohortShare(Frozen):
-    """How much one ``dimension=value`` contributes to the drop (a SHAP value, in log-odds)."""
+    """How much one ``dimension=value`` adds to the relative shortfall (a mean SHAP value)."""
 
     dimension: str
     value: str
