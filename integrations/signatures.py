@@ -5,6 +5,7 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Mapping
+from datetime import datetime
 
 from recoup.domain.errors import ConfigurationError, NotAllowed
 
@@ -17,6 +18,11 @@ def hmac_hex(secret: str, body: bytes) -> str:
     return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
+def hmac_base64(secret: str, body: bytes) -> str:
+    """Return the HMAC-SHA256 of the body in base64."""
+    return base64.b64encode(hmac.new(secret.encode(), body, hashlib.sha256).digest()).decode()
+
+
 def verify_hex(secret: str, body: bytes, given: str, *, prefix: str = "") -> None:
     """Check a hex HMAC-SHA256 of the body. Raises NotAllowed when it does not hold."""
     _compare(prefix + hmac_hex(_present(secret), body), given)
@@ -24,13 +30,25 @@ def verify_hex(secret: str, body: bytes, given: str, *, prefix: str = "") -> Non
 
 def verify_base64(secret: str, body: bytes, given: str) -> None:
     """Check a base64 HMAC-SHA256 of the body. Raises NotAllowed when it does not hold."""
-    digest = hmac.new(_present(secret).encode(), body, hashlib.sha256).digest()
-    _compare(base64.b64encode(digest).decode(), given)
+    _compare(hmac_base64(_present(secret), body), given)
 
 
 def verify_token(secret: str, given: str) -> None:
     """Check a plain shared token. Raises NotAllowed when it differs."""
     _compare(_present(secret), given)
+
+
+def verify_bearer(secret: str, headers: Mapping[str, str]) -> None:
+    """Check an ``Authorization: Bearer`` header. Raises NotAllowed when its token differs."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        raise NotAllowed("send the token as `Authorization: Bearer TOKEN`")
+    verify_token(secret, token.strip())
+
+
+def check_standard_secret(secret: str) -> None:
+    """Raise ConfigurationError for a secret that no message can be signed with."""
+    _standard_key(secret)
 
 
 def sign_slack(secret: str, timestamp: int, body: bytes) -> str:
@@ -43,6 +61,17 @@ def sign_standard(secret: str, message_id: str, timestamp: int, body: bytes) -> 
     signed = f"{message_id}.{timestamp}.".encode() + body
     digest = hmac.new(_standard_key(secret), signed, hashlib.sha256).digest()
     return "v1," + base64.b64encode(digest).decode()
+
+
+def standard_headers(secret: str, body: bytes, now: datetime) -> dict[str, str]:
+    """Return the headers of a message that is signed now; its id is made of its content."""
+    message_id = "msg_" + hashlib.sha256(body).hexdigest()[:24]
+    stamp = int(now.timestamp())
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(stamp),
+        "webhook-signature": sign_standard(secret, message_id, stamp, body),
+    }
 
 
 def verify_standard(
@@ -59,7 +88,7 @@ def verify_standard(
         raise NotAllowed("webhook-id, webhook-timestamp and webhook-signature are required")
     if abs(now_s - int(stamp)) > TOLERANCE_S:
         raise NotAllowed("the message is too old, or from the future")
-    parts = [part.encode() for part in given.split()]
+    parts = [part.encode(errors="replace") for part in given.split()]
     for secret in secrets:
         wanted = sign_standard(secret, message_id, int(stamp), body).encode()
         if any(hmac.compare_digest(wanted, part) for part in parts):
@@ -84,5 +113,5 @@ def _present(secret: str) -> str:
 
 
 def _compare(wanted: str, given: str) -> None:
-    if not hmac.compare_digest(wanted.encode(), given.encode()):
-        raise NotAllowed("the signature does not match the body")
+    if not hmac.compare_digest(wanted.encode(), given.encode(errors="replace")):
+        raise NotAllowed("the signature or the token is not the one that was agreed")

@@ -1,12 +1,11 @@
 """The composition root: the only place where ports meet vendors and databases."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 from integrations.http import make_client
-from integrations.launchdarkly import webhook as launchdarkly_webhook
+from integrations.inbound import Reader, readers
 from integrations.launchdarkly.client import LaunchDarklyFlags
 from integrations.launchdarkly.settings import LaunchDarklySettings
 from integrations.meta_ads.client import MetaCampaigns
@@ -20,7 +19,6 @@ from integrations.slack.client import SlackNotifier
 from integrations.slack.settings import SlackSettings
 from integrations.webhook.client import SignedWebhooks
 from integrations.webhook.settings import WebhookSettings
-from recoup.domain.changes import Change
 from recoup.domain.clock import Clock
 from recoup.domain.ids import IdSource, RandomIds
 from recoup.domain.ports import (
@@ -34,8 +32,6 @@ from recoup.domain.ports import (
 )
 from recoup.settings import Settings
 from store.opening import Store, open_from
-
-ChangeReader = Callable[[Mapping[str, str], bytes], list[Change]]
 
 
 @dataclass(frozen=True)
@@ -52,8 +48,8 @@ class App:
     campaigns: CampaignControl
     webhooks: WebhookControl
     directory: Directory
-    change_readers: Mapping[str, ChangeReader]
-    """Inbound webhooks by vendor: headers (lower case) and raw body to changes, or an error."""
+    change_readers: Mapping[str, Reader]
+    """Inbound webhooks by vendor: headers (lower case) and raw body to what they tell."""
 
 
 def build(settings: Settings, **overrides: Any) -> App:
@@ -78,7 +74,7 @@ def build(settings: Settings, **overrides: Any) -> App:
         directory=SettingsDirectory(
             slack.people, settings.section(PeopleSettings).members, slack.groups
         ),
-        change_readers={"launchdarkly": partial(launchdarkly_webhook.changes_of, launchdarkly)},
+        change_readers=readers(settings, clock),
     )
     return replace(app, **overrides)
 

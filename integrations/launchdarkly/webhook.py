@@ -1,42 +1,110 @@
-"""LaunchDarkly's webhooks: signed audit entries become changes, with what undoes them."""
+"""LaunchDarkly's webhooks: signed audit entries become changes, with what undoes them.
 
-import json
-from collections.abc import Mapping
-from typing import Any
+Deliveries come in any order: a change has the time of its entry, and everything that looks at
+changes looks at them by time. The id is the entry's, so a repeat or a replay counts once. Entries
+of other projects and environments, and those that alter nothing anybody is served, are passed over.
+"""
 
+import re
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from integrations.inbound import (
+    Delivery,
+    Payload,
+    Received,
+    Webhook,
+    change_id,
+    parse,
+    secret_of,
+    title_of,
+)
 from integrations.launchdarkly.settings import LaunchDarklySettings
-from integrations.signatures import verify_hex
+from integrations.signatures import hmac_hex, verify_hex
 from recoup.domain.base import from_ms
 from recoup.domain.changes import Change, ChangeKind
-from recoup.domain.errors import InvalidInput, NotAllowed
 
 _TURNED = {"updateOn": True, "turnFlagOn": True, "turnFlagOff": False}
+_WITHOUT_EFFECT = frozenset(
+    {
+        "updateName",
+        "updateDescription",
+        "updateTags",
+        "updateMaintainer",
+        "updateTemporary",
+        "updateIncludeInSnippet",
+        "updateClientSideFlagAvailability",
+        "createFlagLink",
+        "updateFlagLink",
+        "deleteFlagLink",
+        "createFlag",
+    }
+)
+_LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
+"""Titles come as Markdown; people read what the links say."""
+
+_LAST_MS = 253_402_300_799_000
 
 
-def changes_of(
-    settings: LaunchDarklySettings, headers: Mapping[str, str], body: bytes
-) -> list[Change]:
-    """Return the changes that a delivery tells of; empty for what is no flag change.
-
-    Raises NotAllowed when the signature does not hold, InvalidInput for another body.
-    """
-    if settings.webhook_secret is None:
-        raise NotAllowed("no secret is configured for LaunchDarkly's webhooks")
-    secret = settings.webhook_secret.get_secret_value()
-    verify_hex(secret, body, headers.get("x-ld-signature", ""))
-    try:
-        entry = json.loads(body)
-        return _read(settings, entry) if isinstance(entry, dict) else []
-    except (KeyError, TypeError, ValueError) as error:
-        raise InvalidInput(f"not an audit entry of LaunchDarkly: {error}") from error
+class _Access(Payload):
+    action: str = ""
+    resource: str = ""
 
 
-def _read(settings: LaunchDarklySettings, entry: dict[str, Any]) -> list[Change]:
-    if entry.get("kind") != "flag":
-        return []
+class _Member(Payload):
+    email: str = ""
+
+
+class _Version(Payload):
+    environments: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
+class _Entry(Payload):
+    id: str = Field(alias="_id", min_length=1)
+    kind: str
+    date: Annotated[int, Field(ge=0, le=_LAST_MS)]
+    name: str = ""
+    title: str | None = None
+    titleVerb: str | None = None  # noqa: N815 - as LaunchDarkly spells it
+    accesses: list[_Access] = Field(default_factory=list)
+    member: _Member | None = None
+    currentVersion: _Version | None = None  # noqa: N815
+    previousVersion: _Version | None = None  # noqa: N815
+
+
+class _Kind(Payload):
+    kind: str = ""
+
+
+def read(settings: LaunchDarklySettings, delivery: Delivery) -> Received:
+    """Return the flag change that a delivery tells of, if it is one."""
+    secret = secret_of(settings, "webhook_secret")
+    verify_hex(secret, delivery.body, delivery.headers.get("x-ld-signature", ""))
+    if parse(_Kind, delivery.body).kind != "flag":
+        return Received()
+    entry = parse(_Entry, delivery.body)
+    if not _concerns(settings, entry):
+        return Received()
+    return Received([_change(settings, entry)])
+
+
+def _concerns(settings: LaunchDarklySettings, entry: _Entry) -> bool:
+    """Tell whether the entry alters what the configured environment serves."""
+    if not entry.accesses:
+        return True
+    wanted = {f"proj/{settings.project}:env/{name}" for name in (settings.environment, "*")}
+    return any(
+        access.resource.partition(":flag/")[0] in wanted and access.action not in _WITHOUT_EFFECT
+        for access in entry.accesses
+    )
+
+
+def _change(settings: LaunchDarklySettings, entry: _Entry) -> Change:
     key = _flag_key(entry)
     turned_on = _was_turned_on(entry, settings.environment)
-    undo = {}
+    undo: dict[str, Any] = {}
     if key and turned_on is not None:
         undo = {
             "action": "flag_rollback",
@@ -45,36 +113,52 @@ def _read(settings: LaunchDarklySettings, entry: dict[str, Any]) -> list[Change]
             "environment": settings.environment,
             "on": not turned_on,
         }
-    by = str((entry.get("member") or {}).get("email", ""))
-    title = str(entry.get("title") or f"{entry.get('titleVerb', 'changed')} {entry.get('name')}")
-    return [
-        Change(
-            id=f"launchdarkly:{entry['_id']}",
-            kind=ChangeKind.FLAG,
-            time=from_ms(int(entry["date"])),
-            title=f"{title} (by {by or 'somebody'})"[:500],
-            ref=key,
-            undo=undo,
-            by=by[:200],
-        )
-    ]
+    by = entry.member.email if entry.member else ""
+    title = _LINK.sub(r"\1", entry.title or f"{entry.titleVerb or 'changed'} {entry.name}")
+    return Change(
+        id=change_id("launchdarkly", entry.id),
+        kind=ChangeKind.FLAG,
+        time=from_ms(entry.date),
+        title=title_of(f"{title} (by {by or 'somebody'})"),
+        ref=key[:500],
+        undo=undo,
+        by=by[:200],
+    )
 
 
-def _flag_key(entry: dict[str, Any]) -> str:
+def _flag_key(entry: _Entry) -> str:
     """Return the key from ``proj/p:env/e:flag/KEY``."""
-    for access in entry.get("accesses", ()):
-        _, separator, key = str(access.get("resource", "")).rpartition("flag/")
+    for access in entry.accesses:
+        _, separator, key = access.resource.rpartition("flag/")
         if separator:
-            return key
-    return str(entry.get("name", ""))
+            return key.partition(";")[0]
+    return entry.name
 
 
-def _was_turned_on(entry: dict[str, Any], environment: str) -> bool | None:
-    after = (entry.get("currentVersion") or {}).get("environments", {}).get(environment, {})
-    before = (entry.get("previousVersion") or {}).get("environments", {}).get(environment, {})
+def _was_turned_on(entry: _Entry, environment: str) -> bool | None:
+    after = _environment(entry.currentVersion, environment)
+    before = _environment(entry.previousVersion, environment)
     if "on" in after and after.get("on") != before.get("on"):
         return bool(after["on"])
-    actions = [str(access.get("action", "")) for access in entry.get("accesses", ())]
+    actions = [access.action for access in entry.accesses]
     return next(
         (_TURNED[action] for action in actions if action in _TURNED and "on" in after), None
     )
+
+
+def _environment(version: _Version | None, name: str) -> dict[str, Any]:
+    return version.environments.get(name, {}) if version else {}
+
+
+def sign(settings: LaunchDarklySettings, body: bytes, _now: datetime) -> dict[str, str]:
+    """Return the headers with which the vendor would send a body."""
+    return {"x-ld-signature": hmac_hex(secret_of(settings, "webhook_secret"), body)}
+
+
+WEBHOOK = Webhook(
+    name="launchdarkly",
+    section=LaunchDarklySettings,
+    summary="Take in a flag change from LaunchDarkly",
+    read=read,
+    sign=sign,
+)

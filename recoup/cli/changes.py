@@ -1,6 +1,7 @@
-"""``recoup changes``: what was altered, and ``recoup change record`` for CI."""
+"""``recoup change``: what was altered; ``recoup change record`` is for CI."""
 
 import json
+import sys
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -8,15 +9,21 @@ import typer
 
 from recoup.cli._shared import AsJson, Config, Data, opened, settings_of, show_json, show_table
 from recoup.domain.changes import Change, ChangeKind
-from recoup.domain.errors import InvalidInput
+from recoup.domain.errors import ContentConflict, InvalidInput, TransientVendorError
+
+HERE = "http://127.0.0.1:8787"
+REFS = ["RECOUP_REF", "GITHUB_SHA", "CI_COMMIT_SHA"]
+RUNS = ["RECOUP_RUN", "GITHUB_RUN_ID", "CI_JOB_ID", "BUILD_TAG"]
+"""What CI systems set by themselves: GitHub, GitLab, Jenkins."""
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    changes = typer.Typer(help="Record and list changes.", no_args_is_help=True)
-    changes.command(name="list")(list_changes)
-    changes.command(name="record")(record)
-    app.add_typer(changes, name="changes")
+    change = typer.Typer(help="Record and list changes of the shop.", no_args_is_help=True)
+    change.command(name="record")(record)
+    change.command(name="list")(list_changes)
+    app.add_typer(change, name="change")
+    app.add_typer(change, name="changes", hidden=True)
 
 
 def list_changes(
@@ -27,7 +34,7 @@ def list_changes(
 ) -> None:
     """List the changes of the last hours, the earliest first.
 
-    Example: recoup changes list --hours 6
+    Example: recoup change list --hours 6
     """
     settings = settings_of(config, data)
     now = settings.clock.clock().now()
@@ -40,49 +47,74 @@ def list_changes(
         f"Changes of the last {hours:g} h",
         ("time", "kind", "title", "scope", "id"),
         [(f"{c.time:%F %T}", c.kind, c.title, _scope(c), c.id) for c in found],
-        empty="No changes. CI posts them with `recoup changes record` or POST /v1/changes.",
+        empty="No changes. CI posts them with `recoup change record` or POST /v1/changes.",
     )
 
 
 def record(
-    kind: Annotated[ChangeKind, typer.Argument(help="What sort of thing was altered.")],
-    title: Annotated[str, typer.Argument(help="One line that people will read.")],
-    ref: Annotated[str, typer.Option(help="Its name in its own system: commit, flag key ...")] = "",
+    kind: Annotated[ChangeKind, typer.Option(help="What sort of thing was altered.")],
+    title: Annotated[str, typer.Option(help="One line that people will read.")],
+    ref: Annotated[
+        str, typer.Option(envvar=REFS, help="Its name in its own system: commit, key ...")
+    ] = "",
     scope: Annotated[
         list[str] | None, typer.Option(help="Who is touched, as dimension=value; repeatable.")
     ] = None,
     undo: Annotated[str, typer.Option(help="JSON with what an action needs to undo it.")] = "{}",
-    change_id: Annotated[str, typer.Option("--id", help="Idempotency key; else from --ref.")] = "",
-    url: Annotated[
-        str, typer.Option(envvar="RECOUP_URL", help="Address of Recoup.")
-    ] = "http://127.0.0.1:8787",
+    change_id: Annotated[str, typer.Option("--id", help="Idempotency key; else made up.")] = "",
+    run: Annotated[
+        str, typer.Option(envvar=RUNS, help="The run of CI; its repeats count once.")
+    ] = "",
+    url: Annotated[str, typer.Option(envvar="RECOUP_URL", help="Address of Recoup.")] = HERE,
     key: Annotated[
         str, typer.Option(envvar="RECOUP_KEY", help="API key.", show_default=False)
     ] = "",
+    attempts: Annotated[int, typer.Option(min=1, max=20, help="How often to try.")] = 5,
+    optional: Annotated[
+        bool, typer.Option("--optional", help="Warn, but succeed, when Recoup is away.")
+    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Tell Recoup, over HTTP, that the shop was changed; for CI.
 
-    With --id or --ref it is safe to repeat: the same change counts once.
+    It is safe to repeat: the same --id, or the same words in the same run of CI, counts once.
 
-    Example: recoup changes record deploy "checkout 4.18" --ref 4f2a9c1 --scope release=4.18
+    Example: recoup change record --kind deploy --title "checkout 4.18" --scope release=4.18
     """
-    from integrations.recoup_api import post_change
     from recoup.domain.clock import SystemClock
     from recoup.domain.ids import RandomIds, derive_id
 
     scopes = scope or []
-    natural = derive_id("chg", kind, title, ref, *scopes) if ref else RandomIds().new("chg")
+    natural = derive_id("chg", kind, title, ref, run, *scopes) if run else RandomIds().new("chg")
     change = Change(
         id=change_id or natural,
         kind=kind,
         time=SystemClock().now(),
-        title=title,
-        ref=ref,
+        title=title[:500],
+        ref=ref[:500],
         scope=_parse_scope(scopes),
         undo=_parse_undo(undo),
     )
-    post_change(url, key, change)
-    print(f"recorded {change.id}")
+    outcome = _send(url, key, change, attempts, optional=optional)
+    if as_json:
+        show_json({"id": change.id, "outcome": outcome})
+    else:
+        print(f"{outcome}: {change.id}")
+
+
+def _send(url: str, key: str, change: Change, attempts: int, *, optional: bool) -> str:
+    """Post the change; return what became of it."""
+    from integrations.recoup_api import post_change
+
+    try:
+        return "recorded" if post_change(url, key, change, attempts=attempts) else "known already"
+    except ContentConflict:
+        return "known already"
+    except TransientVendorError as error:
+        if not optional:
+            raise
+        print(f"recoup: {error}; going on without", file=sys.stderr)
+        return "not recorded"
 
 
 def _parse_scope(pairs: list[str]) -> dict[str, str | list[str]]:

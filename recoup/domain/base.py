@@ -13,7 +13,10 @@ class Frozen(BaseModel):
 
 
 def _to_utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("is beyond the calendar") from error
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(_to_utc)]

@@ -50,7 +50,7 @@ def add_api(web: FastAPI, app: App, desk: DecisionDesk, guard: Guard, metrics: M
     _add_health(web, app, metrics)
 
 
-def record_change(app: App, change: Change) -> bool:
+def record_change(app: App, change: Change, actor: str = "api") -> bool:
     """Record a change once; tell whether it is new. Raises ContentConflict for other content."""
     known = app.store.changes.get(change.id)
     if known is not None and known != change:
@@ -61,7 +61,7 @@ def record_change(app: App, change: Change) -> bool:
         fact_id=f"change:{change.id}",
         fact=ChangeRecorded(change=change),
         occurred_at=app.clock.now(),
-        actor="api",
+        actor=actor,
     )
     app.store.append(f"change-{change.id}", [fact])
     return True
@@ -75,18 +75,6 @@ def _add_changes(web: FastAPI, app: App, guard: Guard, metrics: Metrics) -> None
         new = await asyncio.to_thread(record_change, app, change)
         metrics.changes.inc(int(new))
         return {"id": change.id, "new": new}
-
-    @web.post("/hooks/{vendor}", status_code=202)
-    async def hook(request: Request, vendor: str) -> dict[str, Any]:
-        """Take in a vendor's signed webhook."""
-        reader = app.change_readers.get(vendor)
-        if reader is None:
-            raise NotFound(f"no webhook is known for {vendor!r}")
-        body = await request.body()
-        changes = reader({k.lower(): v for k, v in request.headers.items()}, body)
-        for change in changes:
-            metrics.changes.inc(int(await asyncio.to_thread(record_change, app, change)))
-        return {"changes": [change.id for change in changes]}
 
 
 def _get(app: App, incident_id: str) -> Incident:

@@ -20,6 +20,7 @@ from recoup.domain.ports import DecisionDesk
 from recoup.observability import Metrics
 from recoup.web.api import add_api
 from recoup.web.guard import Guard
+from recoup.web.hooks import add_hooks
 from recoup.web.ingest import make_ingest
 from recoup.web.pages import add_pages
 from recoup.web.problems import on_error, on_http_error, on_invalid
@@ -52,6 +53,7 @@ def build_web(app: App, desk: DecisionDesk, slack_handler: SlackHandler | None =
     web.add_middleware(BaseHTTPMiddleware, dispatch=_secure)
     web.add_route("/v1/events", make_ingest(appender.submit, guard, metrics), methods=["POST"])
     add_api(web, app, desk, guard, metrics)
+    add_hooks(web, app, appender.submit, metrics)
     add_pages(web, app, desk, guard)
     if slack_handler is not None:
         web.add_route("/slack/events", slack_handler, methods=["POST"])

@@ -3,6 +3,7 @@
 import asyncio
 import zlib
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Future
 from typing import Any
 
 import zstandard
@@ -19,16 +20,18 @@ LONGEST_BODY = MAX_BODY_BYTES
 PIECE = 256
 """Compressed bytes unpacked at once: so few that no bomb can go off between two checks."""
 SHOWN_PROBLEMS = 100
+Submit = Callable[[bytes], "Future[IngestReport]"]
+"""Queues a body for the log; the future is done when it is durable, or refused."""
 
 
 def make_ingest(
-    submit: Callable[[bytes], Any], guard: Guard, metrics: Metrics
+    submit: Submit, guard: Guard, metrics: Metrics
 ) -> Callable[[Request], Awaitable[Response]]:
     """Return the route; ``submit`` queues a body and returns a future of its report."""
 
     async def ingest(request: Request) -> Response:
         guard.check_api(request)
-        raw = await _read(request)
+        raw = await read_body(request)
         if raw is None:
             return problem(413, "Too large", f"a body may have {LONGEST_BODY} bytes")
         encoding = request.headers.get("content-encoding", "identity").lower()
@@ -45,11 +48,12 @@ def make_ingest(
     return ingest
 
 
-async def _read(request: Request) -> bytes | None:
+async def read_body(request: Request, limit: int = LONGEST_BODY) -> bytes | None:
+    """Return the raw body, or None when it is longer than the limit; no more than that is kept."""
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
-        if size > LONGEST_BODY:
+        if size > limit:
             return None
         parts.append(part)
     return b"".join(parts)

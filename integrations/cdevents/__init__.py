@@ -1,0 +1,1 @@
+"""Hears of deployments from any tool that speaks CDEvents."""

@@ -1,0 +1,120 @@
+"""From what other systems tell of a visit to the storefront event of the contract.
+
+Nothing is invented: what a source does not say is left out, and what is too long is cut, so that
+one odd value does not cost the event.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from pydantic import BaseModel
+
+from recoup.domain.ids import derive_id
+from recoup.domain.storefront import MAX_DEPTH, MAX_DIMS, MAX_TEXT
+
+LONGEST_SKEW = timedelta(days=2)
+"""A queue on a phone may be this late; a larger difference is a clock nobody can correct."""
+
+_AGENTS_KEPT = 4096
+_CAMPAIGN = "utm_campaign"
+
+
+def event(
+    event_id: str,
+    kind: str,
+    time: datetime,
+    session: str,
+    *,
+    user: str = "",
+    dims: Mapping[str, str] | None = None,
+    props: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return an event as ``POST /v1/events`` takes it; empty dims and props are left out."""
+    made: dict[str, Any] = {
+        "id": short_id(event_id),
+        "type": kind[:MAX_TEXT],
+        "time": time.isoformat(timespec="milliseconds"),
+        "session": short_id(session),
+    }
+    if user:
+        made["user"] = short_id(user)
+    filled = {name[:MAX_TEXT]: text[:MAX_TEXT] for name, text in (dims or {}).items() if text}
+    if filled:
+        made["dims"] = dict(list(filled.items())[:MAX_DIMS])
+    kept = {name: plain(value) for name, value in (props or {}).items() if value not in (None, "")}
+    if kept:
+        made["props"] = kept
+    return made
+
+
+def lines(events: list[dict[str, Any]]) -> bytes:
+    """Return events as NDJSON, one a line, for the ingest."""
+    return b"\n".join(json.dumps(one).encode() for one in events)
+
+
+def short_id(text: str) -> str:
+    """Return an id that fits; a longer one becomes a digest of itself, the same every time."""
+    return text if len(text) <= MAX_TEXT else derive_id("id", text)
+
+
+def corrected(time: datetime, sent: datetime | None, received: datetime) -> datetime:
+    """Return when it was by the clock here, given the sender's clock at the moment of sending."""
+    if sent is None:
+        return time
+    skew = received - sent
+    if abs(skew) > LONGEST_SKEW:
+        return time
+    return time + skew
+
+
+def plain(value: Any, depth: int = 1) -> Any:
+    """Return a JSON value no deeper than an event may be, without numbers that JSON lacks."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
+    if isinstance(value, dict):
+        if depth >= MAX_DEPTH:
+            return None
+        return {str(name): plain(inner, depth + 1) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [plain(inner, depth + 1) for inner in value] if depth < MAX_DEPTH else None
+    return value
+
+
+def dims_of(user_agent: str, url: str = "") -> dict[str, str]:
+    """Return device, os and browser of a user agent, and the campaign of an address."""
+    return {**_agent(user_agent[:1000]), "campaign": campaign_of(url)}
+
+
+def campaign_of(url: str) -> str:
+    """Return ``utm_campaign`` of an address, or nothing."""
+    try:
+        found = parse_qs(urlsplit(url).query, max_num_fields=100)
+    except ValueError:
+        return ""
+    return found.get(_CAMPAIGN, [""])[0]
+
+
+@lru_cache(maxsize=_AGENTS_KEPT)
+def _agent(user_agent: str) -> dict[str, str]:
+    if not user_agent:
+        return {}
+    from ua_parser import parse
+
+    found = parse(user_agent)
+    os_name = " ".join(filter(None, (found.os.family, found.os.major))) if found.os else ""
+    browser = found.user_agent.family if found.user_agent else ""
+    return {"device": _device(user_agent), "os": os_name, "browser": browser}
+
+
+def _device(user_agent: str) -> str:
+    """Return the sort of device, as the tracker would."""
+    if "iPad" in user_agent or ("Android" in user_agent and "Mobile" not in user_agent):
+        return "tablet"
+    return "mobile" if "Mobi" in user_agent else "desktop"

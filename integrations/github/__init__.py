@@ -1,0 +1,1 @@
+"""Hears of deployments and releases from GitHub."""

@@ -1,0 +1,1 @@
+"""Hears of deployments, releases and feature flags from GitLab."""

@@ -1,0 +1,1 @@
+"""Hears of orders, prices, discounts, stock and themes from Shopify."""

@@ -1,0 +1,1 @@
+"""Takes in changes from any system that signs as Standard Webhooks asks."""
