@@ -23,7 +23,7 @@ from recoup.web.guard import Guard
 from recoup.web.hooks import add_hooks
 from recoup.web.ingest import make_ingest
 from recoup.web.pages import add_pages
-from recoup.web.problems import on_error, on_http_error, on_invalid
+from recoup.web.problems import for_people, on_error, on_http_error, on_invalid
 from recoup.web.schema import describe_ingest
 
 POLICY = (
@@ -47,14 +47,14 @@ def build_web(app: App, desk: DecisionDesk, slack_handler: SlackHandler | None =
     web = FastAPI(
         title="Recoup", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
     )
-    web.add_exception_handler(RecoupError, on_error)
     web.add_exception_handler(RequestValidationError, on_invalid)
-    web.add_exception_handler(HTTPException, on_http_error)
     web.add_middleware(BaseHTTPMiddleware, dispatch=_secure)
     web.add_route("/v1/events", make_ingest(appender.submit, guard, metrics), methods=["POST"])
     add_api(web, app, desk, guard, metrics)
     add_hooks(web, app, appender.submit, metrics)
-    add_pages(web, app, desk, guard)
+    pages = add_pages(web, app, desk, guard)
+    web.add_exception_handler(RecoupError, for_people(pages.problem, on_error))
+    web.add_exception_handler(HTTPException, for_people(pages.problem, on_http_error))
     if slack_handler is not None:
         web.add_route("/slack/events", slack_handler, methods=["POST"])
     web.mount("/static", StaticFiles(directory=str(files("recoup.web") / "static")))

@@ -9,6 +9,7 @@ import numpy as np
 from detectors.evidence import IncidentEvidence
 from recoup.domain.base import from_ms
 from recoup.domain.incident import Incident
+from recoup.domain.verification import RecoveryVerdict
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#767676"
 """From the palette of Okabe and Ito, told apart by colour-blind people; lines differ too."""
@@ -21,7 +22,7 @@ Marks = list[tuple[datetime, str]]
 
 def draw(incident: Incident, evidence: IncidentEvidence, form: str) -> bytes:
     """Return the chart of an incident as ``svg`` or ``png``."""
-    return draw_evidence(evidence, _marks(incident), form)
+    return draw_evidence(evidence, marks_of(incident), form)
 
 
 def draw_evidence(evidence: IncidentEvidence, marks: Marks, form: str) -> bytes:
@@ -30,7 +31,7 @@ def draw_evidence(evidence: IncidentEvidence, marks: Marks, form: str) -> bytes:
 
     figure = Figure(figsize=(9, 3.2), dpi=110, layout="constrained")
     axes: Any = figure.subplots()
-    times, observed, expected, low, high = _series(evidence)
+    times, observed, expected, low, high = series_of(evidence)
     axes.fill_between(times, low, high, color=GREY, alpha=0.25, label="90 % of the baseline")
     axes.plot(times, expected, color=GREY, linestyle="--", linewidth=1.4, label="expected")
     axes.plot(times, observed, color=BLUE, linewidth=2, label="observed")
@@ -65,7 +66,7 @@ def _format_time(axes: Any) -> None:
     axes.tick_params(labelsize=8)
 
 
-def _series(evidence: IncidentEvidence) -> tuple[Any, Any, Any, Any, Any]:
+def series_of(evidence: IncidentEvidence) -> tuple[Any, Any, Any, Any, Any]:
     """Return times and smoothed rates of the cohort, with a 90 % band around the expectation."""
     number = evidence.metrics.index(evidence.metric_name)
     rows = evidence.in_cohort(evidence.cohort)[evidence.leaf] & (evidence.metric == number)
@@ -90,10 +91,11 @@ def _series(evidence: IncidentEvidence) -> tuple[Any, Any, Any, Any, Any]:
     return times, np.clip(observed, 0, 1), expected, low, np.clip(expected + error, 0, 1)
 
 
-def _marks(incident: Incident) -> Marks:
+def marks_of(incident: Incident) -> Marks:
+    """Return the moments of an incident that a chart marks."""
     marks = [(incident.onset_at, "onset"), (incident.opened_at, "noticed")]
     if incident.verifying_since:
         marks.append((incident.verifying_since, "action"))
-    if incident.check is not None:
+    if incident.check is not None and incident.check.verdict is not RecoveryVerdict.UNDECIDED:
         marks.append((incident.check.at, incident.check.verdict.value.replace("_", " ")))
     return marks

@@ -1,104 +1,214 @@
-"""The pages: server-rendered, readable without JavaScript, refreshed live with it."""
+"""The pages: server-rendered, readable without JavaScript, refreshed live with htmx."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs
 
 from fastapi import FastAPI
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
-from activities.timeline import line_for
 from detectors.evidence import IncidentEvidence, from_bytes
 from recoup.app import App
-from recoup.domain.errors import NotAllowed, NotFound
+from recoup.domain.errors import (
+    Conflict,
+    InvalidInput,
+    NotAllowed,
+    NotFound,
+    RecoupError,
+    StorageUnavailable,
+)
 from recoup.domain.ports import DecisionDesk
-from recoup.domain.proposals import Decision, Verdict
+from recoup.domain.proposals import Decision, Person, Verdict
+from recoup.web import lookups, operations
 from recoup.web.charts import draw
 from recoup.web.guard import COOKIE, Guard
-from recoup.web.views import overview_of
+from recoup.web.rendering import Renderer, link
+from recoup.web.views import get_incident, incident_of, overview_of
 
-RECENT_CHANGES = 20
+View = Callable[..., dict[str, Any]]
+DAYS = (1, 7, 30)
+LISTED = 300
+_PROBLEMS: tuple[tuple[type[RecoupError], int, str], ...] = (
+    (NotFound, 404, "There is no such page"),
+    (NotAllowed, 403, "This is not for you"),
+    (Conflict, 409, "Somebody was faster"),
+    (InvalidInput, 422, "This address cannot be understood"),
+    (StorageUnavailable, 503, "The store does not answer"),
+)
 
 
-def add_pages(web: FastAPI, app: App, desk: DecisionDesk, guard: Guard) -> None:
+def add_pages(web: FastAPI, app: App, desk: DecisionDesk, guard: Guard) -> "Pages":
     """Add the pages and what they link to."""
-    pages = _Pages(app, desk, guard)
+    pages = Pages(app, desk, guard)
     for path, handler in (
         ("/", pages.overview),
         ("/incidents", pages.incidents),
         ("/incidents/{incident_id}", pages.incident),
-        ("/signin", pages.ask_key),
-        ("/incidents/{incident_id}/chart.svg", pages.chart_svg),
         ("/incidents/{incident_id}/chart.png", pages.chart_png),
+        ("/incidents/{incident_id}/chart.svg", pages.chart_svg),
+        ("/cohorts", pages.cohorts),
+        ("/changes", pages.changes),
+        ("/changes/{change_id:path}", pages.change),
+        ("/playbooks", pages.playbooks),
+        ("/business", pages.business),
+        ("/audit", pages.audit),
+        ("/settings", pages.settings),
+        ("/signin", pages.ask_key),
     ):
         web.add_api_route(path, handler, methods=["GET"], include_in_schema=False)
-    web.add_api_route("/signin", pages.sign_in, methods=["POST"], include_in_schema=False)
-    web.add_api_route(
-        "/incidents/{incident_id}/decide", pages.decide, methods=["POST"], include_in_schema=False
-    )
+    for path, handler in (
+        ("/signin", pages.sign_in),
+        ("/incidents/{incident_id}/decide", pages.decide),
+    ):
+        web.add_api_route(path, handler, methods=["POST"], include_in_schema=False)
+    return pages
 
 
-class _Pages:
+class Pages:
+    """The handlers of the pages."""
+
     def __init__(self, app: App, desk: DecisionDesk, guard: Guard) -> None:
         self._app = app
         self._desk = desk
         self._guard = guard
-        self._templates = Environment(
-            loader=PackageLoader("recoup.web"), autoescape=True, undefined=StrictUndefined
-        )
-        self._templates.filters["percent"] = lambda value: f"{value:.1%}"
+        self._renderer = Renderer()
+
+    # What there is to see
 
     async def overview(self, request: Request) -> Response:
-        return await self._show(request, "overview.html", overview_of, self._app)
+        """Show what is watched and how it is."""
+        return await self._show(request, "overview.html", overview_of, live=True)
 
     async def incidents(self, request: Request) -> Response:
-        return await self._show(request, "incidents.html", self._list)
+        """List the incidents."""
+        return await self._show(request, "incidents.html", self._list, live=True)
 
     async def incident(self, request: Request, incident_id: str) -> Response:
-        said = request.query_params.get("said", "")
-        return await self._show(request, "incident.html", self._details, incident_id, said)
+        """Show one incident, and the form to decide when it waits."""
+        said = request.query_params.get("said", "")[:500]
+        return await self._show(
+            request,
+            "incident.html",
+            incident_of,
+            incident_id,
+            live=True,
+            said=said,
+            may_decide=True,
+        )
 
-    async def _show(self, request: Request, template: str, view: Any, *arguments: Any) -> Response:
+    async def cohorts(self, request: Request) -> Response:
+        """Show any cohort that the address names."""
+        query = request.query_params
+        wheres = [text for text in query.getlist("where") if text]
+        return await self._show(
+            request,
+            "cohorts.html",
+            lookups.explorer_of,
+            wheres,
+            query.get("metric", ""),
+            _whole(query.get("hours", "24")),
+            live=True,
+        )
+
+    async def changes(self, request: Request) -> Response:
+        """List the changes of the last days."""
+        days = _whole(request.query_params.get("days", "1"))
+        days = days if days in DAYS else DAYS[0]
+        return await self._show(request, "changes.html", lookups.changes_of, days, choices=DAYS)
+
+    async def change(self, request: Request, change_id: str) -> Response:
+        """Show what happened after a change."""
+        return await self._show(request, "change.html", lookups.change_of, change_id, live=True)
+
+    async def playbooks(self, request: Request) -> Response:
+        """Show the playbooks with their score cards."""
+        return await self._show(request, "playbooks.html", operations.playbooks_of)
+
+    async def business(self, request: Request) -> Response:
+        """Show the key figures over time."""
+        return await self._show(request, "business.html", operations.business_of)
+
+    async def settings(self, request: Request) -> Response:
+        """Show the settings in force, secrets masked."""
+        return await self._show(request, "settings.html", operations.settings_of)
+
+    async def audit(self, request: Request) -> Response:
+        """Page through the facts."""
+        query = request.query_params
+        before = query.get("before", "")
+
+        def view(app: App) -> dict[str, Any]:
+            return operations.audit_of(
+                app,
+                before=_whole(before) if before else None,
+                type_name=query.get("type", ""),
+                stream=query.get("stream", ""),
+                actor=query.get("actor", ""),
+            )
+
+        return await self._show(request, "audit.html", view)
+
+    def _list(self, app: App) -> dict[str, Any]:
+        return {"incidents": app.store.incidents.list(limit=LISTED)}
+
+    async def _show(
+        self, request: Request, template: str, view: View, *arguments: Any, **values: Any
+    ) -> Response:
         try:
-            self._guard.check_page(request)
+            person = self._guard.check_page(request)
         except NotAllowed:
             return RedirectResponse("/signin", status_code=303)
-        values = await asyncio.to_thread(view, *arguments)
-        html = self._templates.get_template(template).render(now=self._app.clock.now(), **values)
-        return HTMLResponse(html)
+        try:
+            found = await asyncio.to_thread(view, self._app, *arguments)
+        except RecoupError as error:
+            return self.problem(request, error, person)
+        return self._render(request, template, person, **found, **values)
 
-    def _list(self) -> dict[str, Any]:
-        return {"incidents": self._app.store.incidents.list(limit=200)}
+    def _render(
+        self, request: Request, template: str, person: Person | None, **values: Any
+    ) -> Response:
+        now = self._app.clock.now()
+        return self._renderer.page(request, template, now, person=person, **values)
 
-    def _details(self, incident_id: str, said: str) -> dict[str, Any]:
-        incident = self._app.store.incidents.get(incident_id)
-        if incident is None:
-            raise NotFound(f"no incident {incident_id!r}")
-        entries = self._app.store.read_stream(incident_id)
-        timeline = [
-            {"at": entry.occurred_at, "text": line.partition("  ")[2], "actor": entry.actor}
-            for entry in entries
-            if (line := line_for(entry))
-        ]
-        steps = [e.fact for e in entries if e.fact.type_name == "investigation.step_taken"]
-        return {"incident": incident, "timeline": timeline, "steps": steps, "said": said}
+    def problem(self, request: Request, error: Exception, person: Person | None = None) -> Response:
+        """Return the page that says what went wrong and what to do."""
+        status, title = int(getattr(error, "status_code", 500)), "Recoup failed"
+        for kind, code, name in _PROBLEMS:
+            if isinstance(error, kind):
+                status, title = code, name
+        if status == 404:
+            title = _PROBLEMS[0][2]
+        return self._render(
+            request,
+            "error.html",
+            person,
+            problem=title,
+            detail=str(error),
+            status=status,
+            is_store=status == 503,
+            title=title,
+        )
+
+    # Pictures
 
     async def chart_svg(self, request: Request, incident_id: str) -> Response:
+        """Draw the chart of an incident as SVG."""
         self._guard.check_page(request)
         return await self._chart(incident_id, "svg", "image/svg+xml")
 
     async def chart_png(self, request: Request, incident_id: str) -> Response:
+        """Draw the chart of an incident as PNG, for chats."""
         # Slack fetches the image without a key; its address holds an id nobody can guess.
         del request
         return await self._chart(incident_id, "png", "image/png")
 
     async def _chart(self, incident_id: str, form: str, kind: str) -> Response:
         def make() -> bytes:
-            incident = self._app.store.incidents.get(incident_id)
+            incident = get_incident(self._app, incident_id)
             record = self._app.store.evidence.get(incident_id)
-            if incident is None or record is None:
+            if record is None:
                 raise NotFound(f"no chart for {incident_id!r} yet")
             evidence: IncidentEvidence = from_bytes(record.payload)
             return draw(incident, evidence, form)
@@ -106,44 +216,61 @@ class _Pages:
         image = await asyncio.to_thread(make)
         return Response(image, media_type=kind, headers={"Cache-Control": "no-cache"})
 
+    # What there is to do
+
     async def decide(self, request: Request, incident_id: str) -> Response:
+        """Hand a decision to the workflow; its answer is shown on the page."""
         person = self._guard.check_form(request)
-        form = {
-            name: values[0] for name, values in parse_qs((await request.body()).decode()).items()
-        }
+        form = await _form_of(request)
         decision = Decision(
             decision_id=self._app.ids.new("dec"),
             incident_id=incident_id,
             proposal_id=form.get("proposal_id", ""),
-            proposal_version=int(form.get("proposal_version", "0")),
+            proposal_version=_whole(form.get("proposal_version", "0")),
             nonce=form.get("nonce", ""),
-            verdict=Verdict(form.get("verdict", "")),
+            verdict=_verdict(form.get("verdict", "")),
             by=person,
             at=self._app.clock.now(),
             surface="page",
-            reason=form.get("reason", ""),
+            reason=form.get("reason", "")[:500],
+            playbook=form.get("playbook", ""),
         )
         answer = await self._desk.decide(decision)
-        from urllib.parse import quote
+        target = link(f"/incidents/{incident_id}", said=answer.text)
+        return RedirectResponse(target, status_code=303)
 
-        return RedirectResponse(
-            f"/incidents/{quote(incident_id)}?said={quote(answer.text)}", status_code=303
-        )
+    # Signing in
 
-    async def ask_key(self) -> Response:
-        return HTMLResponse(
-            self._templates.get_template("signin.html").render(
-                now=self._app.clock.now(), wrong=False
-            )
-        )
+    async def ask_key(self, request: Request) -> Response:
+        """Show the form to sign in."""
+        return self._render(request, "signin.html", None, wrong=False)
 
     async def sign_in(self, request: Request) -> Response:
-        form = parse_qs((await request.body()).decode())
+        """Let somebody in who knows a key."""
+        form = await _form_of(request)
         try:
-            session = self._guard.session_for(form.get("key", [""])[0])
+            session = self._guard.session_for(form.get("key", ""))
         except NotAllowed:
-            page = self._templates.get_template("signin.html")
-            return HTMLResponse(page.render(now=self._app.clock.now(), wrong=True), status_code=401)
+            return self._render(request, "signin.html", None, wrong=True, status=401)
         answer = RedirectResponse("/", status_code=303)
         answer.set_cookie(COOKIE, session, httponly=True, samesite="strict")
         return answer
+
+
+async def _form_of(request: Request) -> dict[str, str]:
+    fields = parse_qs((await request.body()).decode(errors="replace"))
+    return {name: values[0] for name, values in fields.items()}
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise InvalidInput(f"{text!r} is not a whole number") from None
+
+
+def _verdict(text: str) -> Verdict:
+    try:
+        return Verdict(text)
+    except ValueError:
+        raise InvalidInput(f"{text!r} is no decision") from None

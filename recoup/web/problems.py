@@ -1,9 +1,10 @@
 """Errors of the API as problem details (RFC 9457)."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from recoup.domain.errors import (
     Conflict,
@@ -22,6 +23,17 @@ _STATUS: tuple[tuple[type[RecoupError], int, str], ...] = (
     (StorageUnavailable, 503, "The store cannot be written now"),
 )
 RETRY_AFTER_S = "5"
+_MACHINES = (
+    "/v1/",
+    "/hooks/",
+    "/slack/",
+    "/static/",
+    "/metrics",
+    "/healthz",
+    "/readyz",
+    "/openapi",
+)
+Answer = Callable[[Request, Exception], Awaitable[Response]]
 
 
 def problem(status: int, title: str, detail: str, **more: Any) -> JSONResponse:
@@ -58,3 +70,15 @@ async def on_http_error(_request: Request, error: Exception) -> JSONResponse:
     status = int(getattr(error, "status_code", 500))
     detail = str(getattr(error, "detail", ""))
     return problem(status, detail or "Error", detail)
+
+
+def for_people(page: Callable[[Request, Exception], Response], plain: Answer) -> Answer:
+    """Return a handler that shows a page to browsers and a problem document to programs."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        html = "text/html" in request.headers.get("accept", "")
+        if html and not request.url.path.startswith(_MACHINES):
+            return page(request, error)
+        return await plain(request, error)
+
+    return answer
