@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 RUN    := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-detection bench-localise bench-recovery faults lock clean
+.PHONY: help demo test chaos check bench bench-detection bench-localise bench-recovery faults lock clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -34,6 +34,9 @@ demo: $(RUN) ## break a shop, watch Recoup find and repair it (ARGS=--auto-appro
 
 test: $(DEV) ## the everyday suite
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not chaos" $(ARGS)
+
+chaos: $(DEV) ## the roles killed 50 times under load on each back end; some minutes
+	$(BIN)/python -m pytest -m chaos -s $(ARGS)
 
 check: $(DEV) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
