@@ -2,19 +2,30 @@
 
 Nothing is invented: what a source does not say is left out, and what is too long is cut, so that
 one odd value does not cost the event.
+
+An event source is one module, ``integrations/<name>/events.py``, that holds a ``SOURCE``; the api
+role finds it and gives it its addresses.
 """
 
+import importlib
+import importlib.util
 import json
 import math
-from collections.abc import Mapping
+import pkgutil
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 
+from recoup.domain.errors import InvalidInput
 from recoup.domain.ids import derive_id
+from recoup.domain.series import LineProblem
 from recoup.domain.storefront import MAX_DEPTH, MAX_DIMS, MAX_TEXT
 
 LONGEST_SKEW = timedelta(days=2)
@@ -22,6 +33,109 @@ LONGEST_SKEW = timedelta(days=2)
 
 _AGENTS_KEPT = 4096
 _CAMPAIGN = "utm_campaign"
+
+
+@dataclass(frozen=True)
+class Posted:
+    """What a sender posted: where to, headers by lower-case name, query, body, and when."""
+
+    path: str
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes
+    received: datetime
+
+
+@dataclass
+class Mapped:
+    """What a body came to: events of the contract, and why other parts of it are none."""
+
+    events: list[dict[str, Any]] = field(default_factory=list)
+    problems: list[LineProblem] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Source:
+    """How the events of one kind of sender are known and read.
+
+    ``key_of`` returns the write key that came along, ``read`` raises InvalidInput for a body that
+    cannot be read at all, and ``answer`` is what the senders expect: status, body, media type.
+    """
+
+    name: str
+    paths: tuple[str, ...]
+    summary: str
+    key_of: Callable[[Posted], str]
+    read: Callable[[Posted], Mapped]
+    answer: tuple[int, str, str]
+    schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "object"})
+
+
+P = TypeVar("P", bound=BaseModel)
+
+
+def sources() -> dict[str, Source]:
+    """Return every event source of this package by name."""
+    import integrations
+
+    names = sorted(item.name for item in pkgutil.iter_modules(integrations.__path__) if item.ispkg)
+    places = [f"integrations.{name}.events" for name in names]
+    found = [
+        importlib.import_module(place).SOURCE
+        for place in places
+        if importlib.util.find_spec(place) is not None
+    ]
+    return {source.name: source for source in found}
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """Return the body's JSON object. Raises InvalidInput when it is something else."""
+    try:
+        found = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise InvalidInput(f"the body is not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise InvalidInput("the body is not a JSON object")
+    return found
+
+
+def list_in(found: dict[str, Any], name: str, most: int) -> list[Any]:
+    """Return a list of the body. Raises InvalidInput when it is none or too long."""
+    items = found.get(name)
+    if not isinstance(items, list):
+        raise InvalidInput(f"{name}: must be a list")
+    if len(items) > most:
+        raise InvalidInput(f"{name}: has more than {most} entries")
+    return items
+
+
+def each(
+    items: list[Any], model: type[P], make: Callable[[P, int], dict[str, Any] | None]
+) -> Mapped:
+    """Map items one by one; a bad one is a problem with its number and costs no other."""
+    mapped = Mapped()
+    for number, item in enumerate(items, 1):
+        try:
+            made = make(model.model_validate(item), number)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            where = ".".join(str(step) for step in first["loc"])
+            mapped.problems.append(LineProblem(number, where, first["msg"]))
+        else:
+            if made is not None:
+                mapped.events.append(made)
+    return mapped
+
+
+def snake(name: str) -> str:
+    """Return a name as the contract writes types: ``Order Completed`` is ``order_completed``."""
+    parted = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
+    return re.sub(r"[^0-9a-z]+", "_", parted.lower()).strip("_") or "unnamed"
+
+
+def session_of(*parts: str) -> str:
+    """Return a session's name that does not give away the cookie it is made of."""
+    return derive_id("s", *parts)
 
 
 def event(

@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -38,6 +39,17 @@ DEFAULT_FUNNEL = (
     "payment_attempted",
     "order_completed",
 )
+
+
+def split_commas(value: object) -> object:
+    """Turn ``a, b`` of an environment variable into two values; leave a list as it is."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_commas)]
+"""Several texts: a list in the file, separated by commas in the environment."""
 
 
 class _Part(BaseModel):

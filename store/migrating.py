@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from recoup.domain.errors import ConfigurationError
 from store.database import Database
 
-HEAD_REVISION = "0002_slices"
+HEAD_REVISION = "0003_rejections"
 """The newest migration; a test compares it with the folder."""
 
 _LOCK = 0x7265_636F_7570

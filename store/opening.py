@@ -8,8 +8,8 @@ from recoup.domain.clock import Clock
 from recoup.domain.errors import ContentConflict
 from recoup.domain.facts import ChangeRecorded, NewFact, Recorded
 from recoup.domain.ports import EvidenceRecord
-from recoup.domain.series import EventBlock, IngestReport, SliceRow, TickRow
-from store import head
+from recoup.domain.series import EventBlock, IngestReport, LineProblem, SliceRow, TickRow
+from store import head, rejections
 from store.appender import Appender
 from store.blocks import read_blocks
 from store.database import Database
@@ -23,6 +23,7 @@ from store.projections.incidents import StoredIncidents
 from store.projections.pictures import StoredPictures, save_slices
 from store.projections.trail import FactTrail
 from store.pseudonyms import MasterKey, Privacy, Pseudonyms
+from store.rejections import Rejection
 from store.stats import LogStats, read_stats
 
 if TYPE_CHECKING:
@@ -95,6 +96,15 @@ class Store:
         appender = Appender(self.ingestor)
         self._appenders.append(appender)
         return appender
+
+    def note_rejected(self, source: str, problems: Iterable[LineProblem]) -> None:
+        """Count what was refused of a body, by field and reason."""
+        rejections.note(self.database, source, problems, self.clock.now())
+
+    def rejected(self) -> list[Rejection]:
+        """Return what was refused, by source and reason, the most frequent first."""
+        with self.database.reading() as connection:
+            return rejections.read(connection)
 
     # The one order
 

@@ -83,6 +83,18 @@ dimension_counts = Table(
 )
 """Dimensions with very many values, and at least how many."""
 
+rejections = Table(
+    "rejections",
+    metadata,
+    Column("source", String(40), primary_key=True),
+    Column("field", String(200), primary_key=True),
+    Column("reason", String(300), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("first_ms", BigInteger, nullable=False),
+    Column("last_ms", BigInteger, nullable=False),
+)
+"""What was refused at the door, counted by source and reason."""
+
 
 class FactRow(SQLModel, table=True):
     """One domain event in the log."""

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field, SecretStr
 
-from recoup.settings import Section
+from recoup.settings import Names, Section
 
 
 class ArgoSettings(Section):
@@ -15,6 +15,4 @@ class ArgoSettings(Section):
     webhook_token: SecretStr | None = Field(
         default=None, description="what notifications to /hooks/argo carry as a bearer token"
     )
-    namespaces: tuple[str, ...] = Field(
-        default=(), description="target namespaces that count; empty: all"
-    )
+    namespaces: Names = Field(default=(), description="target namespaces that count; empty: all")

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field, SecretStr
 
-from recoup.settings import Section
+from recoup.settings import Names, Section
 
 
 class CDEventsSettings(Section):
@@ -15,6 +15,4 @@ class CDEventsSettings(Section):
     webhook_token: SecretStr | None = Field(
         default=None, description="the bearer token of CloudEvents to /hooks/cdevents"
     )
-    environments: tuple[str, ...] = Field(
-        default=(), description="environment ids that count; empty: all"
-    )
+    environments: Names = Field(default=(), description="environment ids that count; empty: all")

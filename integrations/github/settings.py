@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field, SecretStr
 
-from recoup.settings import Section
+from recoup.settings import Names, Section
 
 
 class GitHubSettings(Section):
@@ -15,10 +15,10 @@ class GitHubSettings(Section):
     webhook_secret: SecretStr | None = Field(
         default=None, description="the secret that signs webhooks to /hooks/github"
     )
-    environments: tuple[str, ...] = Field(
+    environments: Names = Field(
         default=("production",), description="deployments to other environments are passed over"
     )
-    events: tuple[str, ...] = Field(
+    events: Names = Field(
         default=("deployment_status", "release"),
         description="what counts as a change; `deployment` and `push` can be added",
     )

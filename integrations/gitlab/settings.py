@@ -6,7 +6,7 @@ from pydantic import Field, SecretStr, field_validator
 
 from integrations.signatures import check_standard_secret
 from recoup.domain.errors import ConfigurationError
-from recoup.settings import Section
+from recoup.settings import Names, Section
 
 
 class GitLabSettings(Section):
@@ -20,7 +20,7 @@ class GitLabSettings(Section):
     signing_token: SecretStr | None = Field(
         default=None, description="the signing token; when set, only signed webhooks are taken"
     )
-    environments: tuple[str, ...] = Field(
+    environments: Names = Field(
         default=("production",), description="names or tiers; other deployments are passed over"
     )
 

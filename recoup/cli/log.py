@@ -14,13 +14,14 @@ from recoup.cli._shared import (
     settings_of,
     show_fields,
     show_json,
+    show_table,
 )
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     log = typer.Typer(help="Look into the log and keep it small.", no_args_is_help=True)
-    for command in (stats, contract, seal, drop, heal):
+    for command in (stats, rejected, contract, seal, drop, heal):
         log.command()(command)
     app.add_typer(log, name="log")
 
@@ -36,6 +37,34 @@ def stats(config: Config = None, data: Data = None, as_json: AsJson = False) -> 
         show_json(found)
     else:
         show_fields({name: str(value) for name, value in vars(found).items()})
+
+
+def rejected(config: Config = None, data: Data = None, as_json: AsJson = False) -> None:
+    """Show what was refused at the door, by source and reason, the most frequent first.
+
+    Example: recoup log rejected --json
+    """
+    with opened(settings_of(config, data)) as store:
+        found = store.rejected()
+    if as_json:
+        show_json(found)
+        return
+    show_table(
+        "Refused events",
+        ("count", "source", "field", "reason", "first", "last"),
+        [
+            (
+                f"{r.count:,}",
+                r.source,
+                r.field,
+                r.reason,
+                f"{r.first_at:%F %T}",
+                f"{r.last_at:%F %T}",
+            )
+            for r in found
+        ],
+        empty="Nothing was refused.",
+    )
 
 
 def contract() -> None:

@@ -25,6 +25,7 @@ from recoup.web.ingest import make_ingest
 from recoup.web.pages import add_pages
 from recoup.web.problems import for_people, on_error, on_http_error, on_invalid
 from recoup.web.schema import describe_ingest
+from recoup.web.sources import add_sources
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -49,9 +50,11 @@ def build_web(app: App, desk: DecisionDesk, slack_handler: SlackHandler | None =
     )
     web.add_exception_handler(RequestValidationError, on_invalid)
     web.add_middleware(BaseHTTPMiddleware, dispatch=_secure)
-    web.add_route("/v1/events", make_ingest(appender.submit, guard, metrics), methods=["POST"])
+    ingest = make_ingest(appender.submit, guard, metrics, app.store.note_rejected)
+    web.add_route("/v1/events", ingest, methods=["POST"])
     add_api(web, app, desk, guard, metrics)
     add_hooks(web, app, appender.submit, metrics)
+    add_sources(web, app, appender.submit, guard, metrics)
     pages = add_pages(web, app, desk, guard)
     web.add_exception_handler(RecoupError, for_people(pages.problem, on_error))
     web.add_exception_handler(HTTPException, for_people(pages.problem, on_http_error))

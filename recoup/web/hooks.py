@@ -66,7 +66,9 @@ def _route(
 async def _record(name: str, received: Received, app: App, submit: Submit) -> int:
     """Record what a delivery told, and return how many of its changes are new."""
     if received.events:
-        await asyncio.wrap_future(submit(lines(received.events)))
+        report = await asyncio.wrap_future(submit(lines(received.events)))
+        if report.rejected:
+            await asyncio.to_thread(app.store.note_rejected, name, report.rejected)
     new = 0
     for change in received.changes:
         new += await asyncio.to_thread(_record_first, name, change, app)

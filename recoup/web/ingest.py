@@ -2,11 +2,12 @@
 
 import asyncio
 import zlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import Future
 from typing import Any
 
 import zstandard
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -22,10 +23,13 @@ PIECE = 256
 SHOWN_PROBLEMS = 100
 Submit = Callable[[bytes], "Future[IngestReport]"]
 """Queues a body for the log; the future is done when it is durable, or refused."""
+Note = Callable[[str, Iterable[LineProblem]], None]
+"""Counts what was refused of a source."""
+SOURCE = "events"
 
 
 def make_ingest(
-    submit: Submit, guard: Guard, metrics: Metrics
+    submit: Submit, guard: Guard, metrics: Metrics, note: Note
 ) -> Callable[[Request], Awaitable[Response]]:
     """Return the route; ``submit`` queues a body and returns a future of its report."""
 
@@ -43,6 +47,8 @@ def make_ingest(
             return problem(422, "The input cannot be accepted", "the body is empty")
         with metrics.ingest_seconds.time():
             report: IngestReport = await asyncio.wrap_future(submit(body))
+        if report.rejected:
+            await asyncio.to_thread(note, SOURCE, report.rejected)
         return _answer(report, metrics)
 
     return ingest
@@ -57,6 +63,14 @@ async def read_body(request: Request, limit: int = LONGEST_BODY) -> bytes | None
             return None
         parts.append(part)
     return b"".join(parts)
+
+
+def decompressed(request: Request, raw: bytes) -> bytes:
+    """Return the plain body of a request, or answer that it cannot be unpacked."""
+    try:
+        return decompress(raw, request.headers.get("content-encoding", "identity").lower())
+    except ValueError as error:
+        raise HTTPException(415 if "encoding" in str(error) else 413, str(error)) from error
 
 
 def decompress(raw: bytes, encoding: str) -> bytes:

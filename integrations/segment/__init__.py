@@ -1,0 +1,1 @@
+"""Takes the calls that Segment's libraries send."""

@@ -1,0 +1,1 @@
+"""Takes what Snowplow's trackers send."""

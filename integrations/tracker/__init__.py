@@ -1,0 +1,1 @@
+"""Takes what Recoup's own JavaScript tracker sends."""
