@@ -15,7 +15,7 @@ from activities.contracts import (
     UndoInput,
 )
 from activities.recording import Recorder
-from playbooks.action import ActionContext
+from playbooks.action import ActionContext, Controls
 from playbooks.registry import AnyAction
 from recoup.domain.errors import ConfigurationError, StateMoved, VendorError, VendorRefused
 from recoup.domain.facts import (
@@ -27,34 +27,22 @@ from recoup.domain.facts import (
     FreezeSet,
     Recorded,
 )
-from recoup.domain.ports import CampaignControl, FlagControl, WebhookControl
 from recoup.domain.proposals import ActionCall, ActionPreview, ActionResult
 
 
 class Hands:
     """The actions of this installation, with the ports they need."""
 
-    def __init__(
-        self,
-        actions: Mapping[str, AnyAction],
-        *,
-        flags: FlagControl,
-        campaigns: CampaignControl,
-        webhooks: WebhookControl,
-    ) -> None:
+    def __init__(self, actions: Mapping[str, AnyAction], controls: Controls) -> None:
         self.actions = actions
-        self._flags = flags
-        self._campaigns = campaigns
-        self._webhooks = webhooks
+        self._controls = controls
 
     def context(
         self, incident_id: str, key: str, *, comment: str = "", attempted: bool = False
     ) -> ActionContext:
         """Return what one action may use."""
         return ActionContext(
-            flags=self._flags,
-            campaigns=self._campaigns,
-            webhooks=self._webhooks,
+            self._controls,
             incident_id=incident_id,
             key=key,
             comment=comment,

@@ -23,8 +23,6 @@ from recoup.domain.errors import (
     VendorRefused,
 )
 
-LONGEST_RETRY_AFTER_S = 300.0
-
 
 def as_application_error(error: RecoupError) -> ApplicationError:
     """Return the error as the workflow sees it: a type to branch on, and whether to try again."""
@@ -37,7 +35,8 @@ def as_application_error(error: RecoupError) -> ApplicationError:
         return ApplicationError(
             str(error),
             type="transient",
-            next_retry_delay=timedelta(seconds=min(wait, LONGEST_RETRY_AFTER_S)) if wait else None,
+            # Waited in full: a pause longer than the policy allows ends the activity instead.
+            next_retry_delay=timedelta(seconds=wait) if wait else None,
         )
     final = isinstance(error, ConfigurationError | InvalidInput | LogDamaged)
     return ApplicationError(str(error), type=type(error).__name__, non_retryable=final)

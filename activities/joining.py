@@ -12,6 +12,7 @@ from activities.proposing import Proposing
 from activities.recording import Recorder
 from activities.telling import Telling
 from activities.verifying import Verifying
+from playbooks.action import Controls
 from playbooks.model import Playbook
 from playbooks.registry import AnyAction
 from recoup.domain.clock import Clock
@@ -24,6 +25,7 @@ from recoup.domain.ports import (
     FlagControl,
     Notifier,
     Pager,
+    ReleaseControl,
     WebhookControl,
 )
 
@@ -42,6 +44,7 @@ class Ports:
     flags: FlagControl
     campaigns: CampaignControl
     webhooks: WebhookControl
+    releases: ReleaseControl
     analyst: Analyst
     library: Mapping[str, Playbook]
     actions: Mapping[str, AnyAction]
@@ -51,7 +54,13 @@ def join(ports: Ports) -> Sequence[Callable[..., Any]]:
     """Return every activity of the response."""
     recorder = Recorder(ports.log, ports.clock)
     hands = Hands(
-        ports.actions, flags=ports.flags, campaigns=ports.campaigns, webhooks=ports.webhooks
+        ports.actions,
+        Controls(
+            flags=ports.flags,
+            campaigns=ports.campaigns,
+            webhooks=ports.webhooks,
+            releases=ports.releases,
+        ),
     )
     investigating = Investigating(recorder, ports.changes, ports.evidence, ports.analyst)
     proposing = Proposing(recorder, ports.changes, ports.library, hands, ports.ids)

@@ -1,10 +1,8 @@
-"""What takes the place of a chat, a pager or an ad platform that is not configured."""
+"""What takes the place of a chat or a pager that is not configured."""
 
 import structlog
 
-from recoup.domain.errors import ConfigurationError
 from recoup.domain.incident import Incident
-from recoup.domain.ports import CampaignState
 
 _log = structlog.get_logger()
 
@@ -38,20 +36,3 @@ class QuietPager:
     async def resolve(self, incident: Incident) -> None:
         """Log that the page is over."""
         _log.info("incident.page_over", incident=incident.id)
-
-
-class NoCampaigns:
-    """Stands where no ad platform is configured, and says so."""
-
-    async def read(self, campaign_id: str) -> CampaignState:
-        """Raise ConfigurationError."""
-        raise ConfigurationError(
-            f"campaign {campaign_id} cannot be read: no ad platform is configured ([meta_ads])"
-        )
-
-    async def set_active(
-        self, state: CampaignState, *, active: bool, idempotency_key: str
-    ) -> CampaignState:
-        """Raise ConfigurationError."""
-        del active, idempotency_key
-        raise ConfigurationError(f"campaign {state.campaign_id}: no ad platform is configured")

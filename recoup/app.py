@@ -4,7 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from integrations.http import make_client
+from integrations.argo.client import ArgoReleases
+from integrations.argo.settings import ArgoSettings
+from integrations.campaigns import AdPlatform, Campaigns
+from integrations.github.client import GitHubReleases
+from integrations.github.settings import GitHubSettings
+from integrations.gitlab.client import GitLabReleases
+from integrations.gitlab.settings import GitLabSettings
+from integrations.google_ads.client import GoogleCampaigns
+from integrations.google_ads.settings import GoogleAdsSettings
+from integrations.http import VendorHttp, make_client
 from integrations.inbound import Reader, readers
 from integrations.launchdarkly.client import LaunchDarklyFlags
 from integrations.launchdarkly.settings import LaunchDarklySettings
@@ -14,9 +23,12 @@ from integrations.pagerduty.client import PagerDutyPager
 from integrations.pagerduty.settings import PagerDutySettings
 from integrations.people.directory import SettingsDirectory
 from integrations.people.settings import PeopleSettings
-from integrations.quiet import NoCampaigns, QuietNotifier, QuietPager
+from integrations.quiet import QuietNotifier, QuietPager
+from integrations.releases import Releases
 from integrations.slack.client import SlackNotifier
 from integrations.slack.settings import SlackSettings
+from integrations.tiktok_ads.client import TikTokCampaigns
+from integrations.tiktok_ads.settings import TikTokAdsSettings
 from integrations.webhook.client import SignedWebhooks
 from integrations.webhook.settings import WebhookSettings
 from recoup.domain.clock import Clock
@@ -28,6 +40,7 @@ from recoup.domain.ports import (
     FlagControl,
     Notifier,
     Pager,
+    ReleaseControl,
     WebhookControl,
 )
 from recoup.settings import Settings
@@ -47,6 +60,7 @@ class App:
     flags: FlagControl
     campaigns: CampaignControl
     webhooks: WebhookControl
+    releases: ReleaseControl
     directory: Directory
     change_readers: Mapping[str, Reader]
     """Inbound webhooks by vendor: headers (lower case) and raw body to what they tell."""
@@ -55,10 +69,9 @@ class App:
 def build(settings: Settings, **overrides: Any) -> App:
     """Join the application; raises ConfigurationError or StorageUnavailable."""
     clock: Clock = overrides.get("clock") or settings.clock.clock()
-    http = make_client(clock)
+    http = make_client()
     slack = settings.section(SlackSettings)
     launchdarkly = settings.section(LaunchDarklySettings)
-    meta_ads = settings.section(MetaAdsSettings)
     pagerduty = settings.section(PagerDutySettings)
     url = settings.public_url or f"http://{settings.host}:{settings.port}"
     app = App(
@@ -69,14 +82,45 @@ def build(settings: Settings, **overrides: Any) -> App:
         notifier=SlackNotifier(slack, url) if slack.configured else QuietNotifier(),
         pager=PagerDutyPager(pagerduty, http) if pagerduty.routing_key else QuietPager(),
         flags=LaunchDarklyFlags(launchdarkly, http),
-        campaigns=MetaCampaigns(meta_ads, http) if meta_ads.access_token else NoCampaigns(),
-        webhooks=SignedWebhooks(settings.section(WebhookSettings), http, clock),
+        campaigns=_campaigns(settings, http),
+        webhooks=SignedWebhooks(settings.section(WebhookSettings), http),
+        releases=_releases(settings, http),
         directory=SettingsDirectory(
             slack.people, settings.section(PeopleSettings).members, slack.groups
         ),
         change_readers=readers(settings, clock),
     )
     return replace(app, **overrides)
+
+
+def _campaigns(settings: Settings, http: VendorHttp) -> CampaignControl:
+    """Join the ad platforms that are configured."""
+    meta = settings.section(MetaAdsSettings)
+    google = settings.section(GoogleAdsSettings)
+    tiktok = settings.section(TikTokAdsSettings)
+    platforms: dict[str, AdPlatform] = {}
+    if meta.access_token:
+        platforms["meta"] = MetaCampaigns(meta, http)
+    if google.configured:
+        platforms["google"] = GoogleCampaigns(google, http)
+    if tiktok.configured:
+        platforms["tiktok"] = TikTokCampaigns(tiktok, http)
+    return Campaigns(platforms)
+
+
+def _releases(settings: Settings, http: VendorHttp) -> ReleaseControl:
+    """Join the deploying platforms that are configured."""
+    github = settings.section(GitHubSettings)
+    gitlab = settings.section(GitLabSettings)
+    argo = settings.section(ArgoSettings)
+    platforms: dict[str, ReleaseControl] = {}
+    if github.token:
+        platforms["github"] = GitHubReleases(github, http)
+    if gitlab.token:
+        platforms["gitlab"] = GitLabReleases(gitlab, http)
+    if argo.base_url:
+        platforms["argo"] = ArgoReleases(argo, http)
+    return Releases(platforms)
 
 
 def build_slack_handler(app: App, desk: DecisionDesk) -> Any:

@@ -38,6 +38,7 @@ def ports_of(app: App, analyst: Analyst | None = None) -> Ports:
         flags=app.flags,
         campaigns=app.campaigns,
         webhooks=app.webhooks,
+        releases=app.releases,
         analyst=analyst or DetectorAnalyst(),
         library=load_library(app.settings.response.playbook_dir, actions),
         actions=actions,

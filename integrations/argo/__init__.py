@@ -1,1 +1,1 @@
-"""Hears of syncs and rollouts from Argo CD and Argo Rollouts."""
+"""Hears of and undoes rollouts of Argo."""

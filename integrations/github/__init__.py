@@ -1,1 +1,1 @@
-"""Hears of deployments and releases from GitHub."""
+"""Hears of and makes deployments on GitHub."""

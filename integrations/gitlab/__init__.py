@@ -1,1 +1,1 @@
-"""Hears of deployments, releases and feature flags from GitLab."""
+"""Hears of and makes deployments on GitLab."""

@@ -10,7 +10,7 @@ from recoup.settings import Names, Section
 
 
 class GitLabSettings(Section):
-    """Webhooks of projects or groups, sent to /hooks/gitlab."""
+    """Webhooks sent to /hooks/gitlab; deployments are read and made through REST."""
 
     section_name: ClassVar[str] = "gitlab"
 
@@ -22,6 +22,14 @@ class GitLabSettings(Section):
     )
     environments: Names = Field(
         default=("production",), description="names or tiers; other deployments are passed over"
+    )
+
+    base_url: str = Field(default="https://gitlab.com/api/v4", description="the REST API")
+    token: SecretStr | None = Field(
+        default=None, description="an access token with the scope api on the projects"
+    )
+    may_deploy: Names = Field(
+        default=(), description="group/name of what Recoup may roll back; empty: all the token may"
     )
 
     @field_validator("signing_token")

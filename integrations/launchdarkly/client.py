@@ -1,12 +1,14 @@
 """LaunchDarkly's REST API as a FlagControl: semantic patches, compare and set, never blind."""
 
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 
 from integrations.http import VendorHttp, json_of
+from integrations.launchdarkly.flags import instructions, read_flag
+from integrations.launchdarkly.reviews import Reviews
 from integrations.launchdarkly.settings import LaunchDarklySettings
+from integrations.parts import path_part
 from recoup.domain.errors import (
     ConfigurationError,
     StateMoved,
@@ -14,7 +16,7 @@ from recoup.domain.errors import (
     VendorNeedsApproval,
     VendorRefused,
 )
-from recoup.domain.ports import FlagState
+from recoup.domain.ports import FlagState, VendorReview
 
 VENDOR = "LaunchDarkly"
 API_VERSION = "20240415"
@@ -23,21 +25,36 @@ LONGEST_COMMENT = 500
 
 
 class LaunchDarklyFlags:
-    """Reads and switches flags; a switch is refused when somebody changed the flag meanwhile."""
+    """Reads and changes flags; a change is refused when somebody changed the flag meanwhile."""
 
     def __init__(self, settings: LaunchDarklySettings, http: VendorHttp) -> None:
         self._settings = settings
         self._http = http
+        self._reviews = Reviews(self._call)
 
     async def read(self, project: str, environment: str, key: str) -> FlagState:
         """Return the flag's state in the environment."""
         answer = await self._send("GET", project, environment, key, params={"env": environment})
-        return _state(project, environment, json_of(VENDOR, answer))
+        return read_flag(VENDOR, project, environment, json_of(VENDOR, answer))
 
-    async def preview(self, state: FlagState, *, on: bool, comment: str) -> FlagState:
-        """Return the flag as LaunchDarkly says it would be; nothing is stored."""
-        answer = await self._patch(state, on, comment, dry_run=True)
-        return _state(state.project, state.environment, json_of(VENDOR, answer))
+    async def dependents(self, state: FlagState) -> tuple[str, ...] | None:
+        """Return the flags that have this one as a prerequisite; None without that entitlement."""
+        path = (
+            f"/api/v2/flags/{path_part(state.project)}/{path_part(state.environment)}"
+            f"/{path_part(state.key)}/dependent-flags"
+        )
+        try:
+            answer = await self._call("GET", path, headers={"LD-API-Version": "beta"})
+        except VendorRefused:
+            return None
+        items = json_of(VENDOR, answer).get("items") or []
+        return tuple(sorted(str(each.get("key", "")) for each in items if isinstance(each, dict)))
+
+    async def rehearse(
+        self, state: FlagState, *, on: bool | None = None, serving: dict[str, Any] | None = None
+    ) -> None:
+        """Let LaunchDarkly validate the change; nothing is stored."""
+        await self._patch(state, instructions(state, on, serving), "rehearsal", dry_run=True)
 
     async def switch(
         self, state: FlagState, *, on: bool, comment: str, idempotency_key: str
@@ -47,54 +64,78 @@ class LaunchDarklyFlags:
         When the answer is lost, the flag is read again rather than switched again. Raises
         StateMoved, VendorNeedsApproval, or what ``VendorHttp.request`` raises.
         """
+        return await self._change(state, {"on": on}, f"{comment} [{idempotency_key}]")
+
+    async def serve(
+        self, state: FlagState, *, serving: dict[str, Any], comment: str, idempotency_key: str
+    ) -> FlagState:
+        """Serve something else where no rule says otherwise, under the same conditions."""
+        return await self._change(state, {"serving": serving}, f"{comment} [{idempotency_key}]")
+
+    async def ask(
+        self,
+        state: FlagState,
+        *,
+        on: bool | None = None,
+        serving: dict[str, Any] | None = None,
+        description: str,
+        idempotency_key: str,
+    ) -> VendorReview:
+        """Ask for LaunchDarkly's own approval; a repeat finds the request by its key."""
+        words = f"{description[:LONGEST_COMMENT]} [{idempotency_key}]"
+        found = await self._reviews.ask(
+            state, instructions(state, on, serving), words, idempotency_key
+        )
+        return found.model_copy(update={"url": self._page_of(state)})
+
+    async def look(self, state: FlagState, review_id: str) -> VendorReview:
+        """Return where the request stands; one that was approved is applied first."""
+        found = await self._reviews.look(state, review_id)
+        return found.model_copy(update={"url": self._page_of(state)})
+
+    async def withdraw(self, state: FlagState, review_id: str) -> None:
+        """Delete a request that nobody decided yet."""
+        await self._reviews.withdraw(state, review_id)
+
+    async def _change(self, state: FlagState, change: dict[str, Any], comment: str) -> FlagState:
         present = await self.read(state.project, state.environment, state.key)
         _expect(present, state)
-        if present.on == on:
+        if _is_so(present, change):
             return present
+        wanted = instructions(present, change.get("on"), change.get("serving"))
         try:
-            answer = await self._patch(state, on, f"{comment} [{idempotency_key}]")
+            answer = await self._patch(state, wanted, comment)
         except TransientVendorError as error:
-            return await self._after_lost_answer(state, on, error)
+            return await self._after_lost_answer(state, change, error)
         except VendorRefused as error:
             if error.kind == "conflict":
                 raise StateMoved(f"flag {state.key} is being changed by somebody else") from error
             raise
-        return _state(state.project, state.environment, json_of(VENDOR, answer))
-
-    async def request_approval(
-        self, state: FlagState, *, on: bool, description: str, idempotency_key: str
-    ) -> str:
-        """Ask for LaunchDarkly's own approval of the switch; return the request's id."""
-        path = (
-            f"/api/v2/projects/{_part(state.project)}/flags/{_part(state.key)}"
-            f"/environments/{_part(state.environment)}/approval-requests"
-        )
-        body = {
-            "description": f"{description} [{idempotency_key}]"[:LONGEST_COMMENT],
-            "instructions": [_instruction(on)],
-        }
-        answer = await self._call("POST", path, json=body)
-        return str(json_of(VENDOR, answer).get("_id", ""))
+        return read_flag(VENDOR, state.project, state.environment, json_of(VENDOR, answer))
 
     async def _after_lost_answer(
-        self, state: FlagState, on: bool, error: TransientVendorError
+        self, state: FlagState, change: dict[str, Any], error: TransientVendorError
     ) -> FlagState:
-        """Find out what became of a switch whose answer did not arrive."""
+        """Find out what became of a change whose answer did not arrive."""
         present = await self.read(state.project, state.environment, state.key)
-        if present.on == on and present.version == state.version + 1:
+        if _is_so(present, change) and present.version == state.version + 1:
             return present
         _expect(present, state)
         raise error
 
     async def _patch(
-        self, state: FlagState, on: bool, comment: str, *, dry_run: bool = False
+        self,
+        state: FlagState,
+        wanted: list[dict[str, Any]],
+        comment: str,
+        *,
+        dry_run: bool = False,
     ) -> httpx.Response:
         body = {
             "environmentKey": state.environment,
             "comment": comment[:LONGEST_COMMENT],
-            "instructions": [_instruction(on)],
+            "instructions": wanted,
         }
-        params = {"dryRun": "true"} if dry_run else {}
         try:
             return await self._send(
                 "PATCH",
@@ -102,8 +143,9 @@ class LaunchDarklyFlags:
                 state.environment,
                 state.key,
                 json=body,
-                params=params,
+                params={"dryRun": "true"} if dry_run else {},
                 headers={"Content-Type": SEMANTIC_PATCH},
+                repeatable=dry_run,
             )
         except VendorRefused as error:
             if error.kind == "needs_approval":
@@ -117,7 +159,8 @@ class LaunchDarklyFlags:
         self, method: str, project: str, environment: str, key: str, **options: Any
     ) -> httpx.Response:
         self._check_scope(project, environment)
-        return await self._call(method, f"/api/v2/flags/{_part(project)}/{_part(key)}", **options)
+        path = f"/api/v2/flags/{path_part(project)}/{path_part(key)}"
+        return await self._call(method, path, **options)
 
     async def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
         token = self._token()
@@ -148,9 +191,18 @@ class LaunchDarklyFlags:
             )
         return self._settings.api_token.get_secret_value()
 
+    def _page_of(self, state: FlagState) -> str:
+        """Return the page on which people give LaunchDarkly's own approval."""
+        parts = (state.project, state.environment, state.key)
+        project, environment, key = map(path_part, parts)
+        root = self._settings.base_uri.rstrip("/")
+        return f"{root}/projects/{project}/flags/{key}/targeting?env={environment}"
 
-def _instruction(on: bool) -> dict[str, str]:
-    return {"kind": "turnFlagOn" if on else "turnFlagOff"}
+
+def _is_so(present: FlagState, change: dict[str, Any]) -> bool:
+    if change.get("on") is not None and present.on != change["on"]:
+        return False
+    return change.get("serving") is None or present.serving == change["serving"]
 
 
 def _expect(present: FlagState, wanted: FlagState) -> None:
@@ -158,37 +210,3 @@ def _expect(present: FlagState, wanted: FlagState) -> None:
         raise StateMoved(
             f"flag {wanted.key} has version {present.version} now, not {wanted.version}"
         )
-
-
-def _part(text: str) -> str:
-    return quote(text, safe="")
-
-
-def _state(project: str, environment: str, flag: dict[str, Any]) -> FlagState:
-    """Translate LaunchDarkly's flag; indexes of variations become their values."""
-    try:
-        config = flag["environments"][environment]
-        return FlagState(
-            project=project,
-            environment=environment,
-            key=flag["key"],
-            on=config["on"],
-            version=config["version"],
-            name=str(flag.get("name") or ""),
-            extra={
-                "archived": bool(flag.get("archived", False)),
-                "off_value": _value(flag, config.get("offVariation")),
-                "on_value": _value(flag, (config.get("fallthrough") or {}).get("variation")),
-            },
-        )
-    except (KeyError, TypeError) as error:
-        raise VendorRefused(
-            f"{VENDOR} answered without {error} for {environment}", kind="not_found"
-        ) from error
-
-
-def _value(flag: dict[str, Any], index: int | None) -> Any:
-    variations = flag.get("variations") or []
-    if index is None or not 0 <= index < len(variations):
-        return None
-    return variations[index].get("value")

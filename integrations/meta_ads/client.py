@@ -1,18 +1,28 @@
-"""Meta campaigns as a CampaignControl: read before a write, and again when the answer is lost."""
+"""Meta's Marketing API as an ad platform; its error codes say more than its status codes."""
 
+import json
 from typing import Any
 
-from integrations.http import VendorHttp, json_of
+import httpx
+
+from integrations.http import Trouble, VendorHttp, json_of
 from integrations.meta_ads.settings import MetaAdsSettings
-from recoup.domain.errors import StateMoved, TransientVendorError, VendorRefused
+from integrations.parts import path_part
+from recoup.domain.errors import TransientVendorError, VendorRefused
 from recoup.domain.ports import CampaignState
 
 VENDOR = "Meta"
+PLATFORM = "meta"
 ACTIVE, PAUSED = "ACTIVE", "PAUSED"
+_TOO_MANY = frozenset({4, 17, 32, 613, 80000, 80001, 80003, 80004, 80014})
+_UNKNOWN_OUTCOME = frozenset({1, 2})
+_KINDS = {10: "forbidden", 100: "not_found", 102: "unauthorized", 190: "unauthorized"} | {
+    200: "forbidden"
+}
 
 
 class MetaCampaigns:
-    """Pauses and resumes campaigns; one that somebody changed meanwhile is left alone."""
+    """Reads, validates and writes the status of campaigns."""
 
     def __init__(self, settings: MetaAdsSettings, http: VendorHttp) -> None:
         self._settings = settings
@@ -20,53 +30,75 @@ class MetaCampaigns:
 
     async def read(self, campaign_id: str) -> CampaignState:
         """Return the campaign's state."""
-        body = await self._call(
-            "GET", campaign_id, params={"fields": "id,name,status,effective_status"}
-        )
+        fields = {"fields": "id,name,status,effective_status"}
+        body = await self._call("GET", campaign_id, params=fields)
         status = str(body.get("status", ""))
         return CampaignState(
-            platform="meta",
+            platform=PLATFORM,
             campaign_id=campaign_id,
             name=str(body.get("name", "")),
             active=status == ACTIVE,
             raw_status=status,
         )
 
-    async def set_active(
-        self, state: CampaignState, *, active: bool, idempotency_key: str
-    ) -> CampaignState:
-        """Pause or resume the campaign if it still is as in ``state``; return the new state."""
-        del idempotency_key  # Setting a status twice is harmless here; Meta takes no key.
-        present = await self.read(state.campaign_id)
-        if present.active == active:
-            return present
-        if present.raw_status != state.raw_status:
-            raise StateMoved(
-                f"campaign {state.campaign_id} is {present.raw_status}, not {state.raw_status}"
-            )
-        try:
-            wanted = ACTIVE if active else PAUSED
-            await self._call("POST", state.campaign_id, data={"status": wanted})
-        except TransientVendorError:
-            after = await self.read(state.campaign_id)
-            if after.active != active:
-                raise
-            return after
-        return await self.read(state.campaign_id)
+    async def rehearse(self, state: CampaignState, *, active: bool) -> None:
+        """Let Meta validate the change without making it."""
+        form = {"status": _word(active), "execution_options": '["validate_only"]'}
+        await self._call("POST", state.campaign_id, data=form, repeatable=True)
+
+    async def write(self, state: CampaignState, *, active: bool) -> None:
+        """Set the status."""
+        await self._call("POST", state.campaign_id, data={"status": _word(active)})
 
     async def _call(self, method: str, campaign_id: str, **options: Any) -> dict[str, Any]:
         token = self._settings.access_token
         secret = token.get_secret_value() if token else ""
-        url = f"{self._settings.base_url.rstrip('/')}/{campaign_id}"
         answer = await self._http.request(
             VENDOR,
             method,
-            url,
+            f"{self._settings.base_url.rstrip('/')}/{path_part(campaign_id)}",
             headers={"Authorization": f"Bearer {secret}"},
             secrets=(secret,),
+            judge=judge,
             **options,
         )
-        body = json_of(VENDOR, answer)
-        if "error" in body:
-            raise VendorRefused(f"{VENDOR}: {body['error']}", kind="refused")
-        return body
+        return json_of(VENDOR, answer)
+
+
+def judge(answer: httpx.Response) -> Trouble | None:
+    """Read Meta's own error, which it sends with 400 for nearly everything, and now and then 200.
+
+    Too many requests have no effect and may be sent again; of "unknown" and "temporary" errors
+    nobody can say.
+    """
+    try:
+        error = answer.json().get("error")
+    except (ValueError, AttributeError):
+        return None
+    if not isinstance(error, dict):
+        return None
+    code = error.get("code")
+    text = f"{VENDOR} answered error {code}: {str(error.get('message', ''))[:300]}"
+    if code in _TOO_MANY:
+        return Trouble(TransientVendorError(text, _regain_s(answer)), harmless=True)
+    if code in _UNKNOWN_OUTCOME or answer.status_code >= 500:
+        return Trouble(TransientVendorError(text))
+    return Trouble(VendorRefused(text, kind=_KINDS.get(code or 0, "refused")))
+
+
+def _regain_s(answer: httpx.Response) -> float | None:
+    """Return for how long the account is throttled, which Meta says in minutes in a header."""
+    try:
+        usage = json.loads(answer.headers.get("x-business-use-case-usage", ""))
+        minutes = max(
+            float(entry.get("estimated_time_to_regain_access", 0))
+            for entries in usage.values()
+            for entry in entries
+        )
+    except (ValueError, AttributeError, TypeError):
+        return None
+    return minutes * 60 or None
+
+
+def _word(active: bool) -> str:
+    return ACTIVE if active else PAUSED

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from integrations.http import VendorHttp
+from integrations.http import VendorHttp, json_of
 from integrations.pagerduty.settings import PagerDutySettings
+from recoup.domain.errors import VendorRefused
 from recoup.domain.facts import Severity
 from recoup.domain.incident import Incident
 
@@ -47,7 +48,7 @@ class PagerDutyPager:
     async def _send(self, incident: Incident, event_action: str, **more: Any) -> None:
         key = self._settings.routing_key
         secret = key.get_secret_value() if key else ""
-        await self._http.request(
+        answer = await self._http.request(
             VENDOR,
             "POST",
             f"{self._settings.base_url.rstrip('/')}/v2/enqueue",
@@ -60,6 +61,9 @@ class PagerDutyPager:
             repeatable=True,
             secrets=(secret,),
         )
+        status = json_of(VENDOR, answer).get("status")
+        if status != "success":
+            raise VendorRefused(f"{VENDOR} did not take the event: status {status!r}")
 
 
 def _key(incident: Incident) -> str:

@@ -2,12 +2,13 @@
 
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 from integrations.http import VendorHttp
 from integrations.signatures import sign_standard
 from integrations.webhook.settings import WebhookSettings
 from recoup.domain.clock import Clock, SystemClock
-from recoup.domain.errors import ConfigurationError
+from recoup.domain.errors import ConfigurationError, VendorRefused
 
 VENDOR = "the webhook endpoint"
 
@@ -23,7 +24,16 @@ class SignedWebhooks:
         self._clock = clock or SystemClock()
 
     async def call(self, url: str, body: dict[str, Any], *, idempotency_key: str) -> dict[str, Any]:
-        """Post the body; return the JSON answer (``{}`` when there is none)."""
+        """Post the body; return the JSON answer (``{}`` when there is none).
+
+        An answer that says ``"ok": false`` or has an ``error`` is no success, whatever its status.
+        """
+        host = urlsplit(url).hostname or ""
+        if self._settings.hosts and host not in self._settings.hosts:
+            raise VendorRefused(
+                f"{host!r} is not one of the hosts that Recoup may call (RECOUP_WEBHOOK_HOSTS)",
+                kind="forbidden",
+            )
         if self._settings.secret is None:
             raise ConfigurationError("set RECOUP_WEBHOOK_SECRET to call webhooks")
         raw = json.dumps(body, separators=(",", ":")).encode()
@@ -43,9 +53,15 @@ class SignedWebhooks:
                 "webhook-signature": signature,
             },
             repeatable=True,
+            secrets=(self._settings.secret.get_secret_value(),),
         )
         try:
             found = answer.json()
         except ValueError:
             return {}
-        return found if isinstance(found, dict) else {}
+        if not isinstance(found, dict):
+            return {}
+        if found.get("ok") is False or found.get("error"):
+            reason = str(found.get("error") or found.get("message") or "ok is false")
+            raise VendorRefused(f"{VENDOR} answered {answer.status_code}, but: {reason[:300]}")
+        return found

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field, SecretStr
 
-from recoup.settings import Section
+from recoup.settings import Names, Section
 
 
 class WebhookSettings(Section):
@@ -14,4 +14,7 @@ class WebhookSettings(Section):
 
     secret: SecretStr | None = Field(
         default=None, description="whsec_ and base64, 24 bytes or more"
+    )
+    hosts: Names = Field(
+        default=(), description="hosts that playbooks may call; empty: any"
     )

@@ -1,6 +1,7 @@
 """Pauses an advertising campaign, so that no more money sends people to a broken shop."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -11,9 +12,10 @@ from recoup.domain.proposals import ActionPreview, ActionResult
 
 
 class CampaignPauseParams(Frozen):
-    """Which campaign, and whether it is to run."""
+    """Which campaign on which platform (the only one configured, if empty), and is it to run."""
 
-    campaign_id: str = Field(min_length=1)
+    campaign_id: str = Field(min_length=1, max_length=100)
+    platform: str = Field(default="", max_length=50)
     active: bool = False
 
 
@@ -23,15 +25,18 @@ class CampaignPause(Action[CampaignPauseParams]):
     name: ClassVar[str] = "campaign_pause"
     title: ClassVar[str] = "Pause an advertising campaign"
     Params: ClassVar[type[Frozen]] = CampaignPauseParams
+    example: ClassVar[Mapping[str, Any]] = {"campaign_id": "120", "platform": "meta"}
 
     async def preview(self, params: CampaignPauseParams, context: ActionContext) -> ActionPreview:
         """Read the campaign; say what pausing it would change."""
-        state = await context.campaigns.read(params.campaign_id)
+        state = await self._read(params, context)
         verb = "Resume" if params.active else "Pause"
         name = state.name or state.campaign_id
         summary = f"{verb} campaign {name} on {state.platform}"
         if state.active == params.active:
             summary = f"Campaign {name} is {_word(state.active)} already; nothing to do"
+        else:
+            await context.campaigns.rehearse(state, active=params.active)
         return ActionPreview(
             key=context.key,
             action=self.name,
@@ -46,7 +51,7 @@ class CampaignPause(Action[CampaignPauseParams]):
         self, params: CampaignPauseParams, preview: ActionPreview, context: ActionContext
     ) -> ActionResult:
         """Pause the campaign; when it is paused already, find out whether that was us."""
-        state = await context.campaigns.read(params.campaign_id)
+        state = await self._read(params, context)
         before = preview.before
         if state.active == params.active:
             ours = context.attempted and before["active"] != params.active
@@ -62,7 +67,7 @@ class CampaignPause(Action[CampaignPauseParams]):
         self, params: CampaignPauseParams, result: ActionResult, context: ActionContext
     ) -> bool:
         """Tell whether the campaign still is as we left it."""
-        state = await context.campaigns.read(params.campaign_id)
+        state = await self._read(params, context)
         return state.active == params.active and state.raw_status == result.state["raw_status"]
 
     async def undo(
@@ -75,7 +80,7 @@ class CampaignPause(Action[CampaignPauseParams]):
         """Restore the campaign, if its status is the one that we left."""
         if not result.changed:
             return False
-        state = await context.campaigns.read(params.campaign_id)
+        state = await self._read(params, context)
         was_active = bool(preview.before["active"])
         if context.attempted and state.active == was_active:
             return True
@@ -85,6 +90,9 @@ class CampaignPause(Action[CampaignPauseParams]):
             state, active=was_active, idempotency_key=f"{context.key}:undo"
         )
         return True
+
+    async def _read(self, params: CampaignPauseParams, context: ActionContext) -> CampaignState:
+        return await context.campaigns.read(params.campaign_id, params.platform)
 
     def _result(
         self, preview: ActionPreview, state: CampaignState, *, changed: bool

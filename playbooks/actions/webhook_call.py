@@ -1,5 +1,6 @@
 """Calls an endpoint of the customer's own: for everything that has no integration of its own."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -33,6 +34,12 @@ class WebhookCall(Action[WebhookCallParams]):
     name: ClassVar[str] = "webhook_call"
     title: ClassVar[str] = "Call an endpoint of your own"
     Params: ClassVar[type[Frozen]] = WebhookCallParams
+    example: ClassVar[Mapping[str, Any]] = {
+        "url": "https://shop.example/hook",
+        "summary": "Disable it",
+        "body": {"do": "disable"},
+        "undo_body": {"do": "enable"},
+    }
 
     async def preview(self, params: WebhookCallParams, context: ActionContext) -> ActionPreview:
         """Say what would be posted; a webhook has no state to read."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import Field
 
@@ -83,7 +83,11 @@ class EvidenceStore(Protocol):
 
 
 class FlagState(Frozen):
-    """A feature flag in one environment, as its vendor has it."""
+    """A feature flag in one environment, as its vendor has it.
+
+    ``variations`` are the values it can serve; ``serving`` is what it serves where no rule says
+    otherwise: ``{"value": one of them}``, or ``{"rollout": {the vendor's id of one: weight}}``.
+    """
 
     project: str
     environment: str
@@ -91,14 +95,65 @@ class FlagState(Frozen):
     on: bool
     version: int
     name: str = ""
+    variations: tuple[Any, ...] = ()
+    serving: dict[str, Any] = Field(default_factory=dict)
     extra: dict[str, Any] = Field(default_factory=dict)
 
 
+class VendorReview(Frozen):
+    """Where a vendor's own approval of a change stands; ``url`` is where people give it."""
+
+    review_id: str
+    status: Literal["pending", "approved", "applied", "declined", "withdrawn"]
+    url: str = ""
+
+
 class FlagControl(Protocol):
-    """Reads and switches feature flags."""
+    """Reads and switches feature flags.
+
+    A change is ``on`` (switch it) or ``serving`` (serve something else where no rule says
+    otherwise). Writes raise StateMoved when somebody changed the flag since, VendorNeedsApproval
+    when the vendor wants an approval of its own.
+    """
 
     async def read(self, project: str, environment: str, key: str) -> FlagState:
         """Return the flag's state. Raises VendorRefused (``not_found``) or a transient error."""
+        ...
+
+    async def dependents(self, state: FlagState) -> tuple[str, ...] | None:
+        """Return the flags that change with this one; None when the vendor does not say."""
+        ...
+
+    async def rehearse(
+        self, state: FlagState, *, on: bool | None = None, serving: dict[str, Any] | None = None
+    ) -> None:
+        """Ask the vendor whether it would take this change; nothing is stored."""
+        ...
+
+    async def serve(
+        self, state: FlagState, *, serving: dict[str, Any], comment: str, idempotency_key: str
+    ) -> FlagState:
+        """Serve something else where no rule says otherwise; return the new state."""
+        ...
+
+    async def ask(
+        self,
+        state: FlagState,
+        *,
+        on: bool | None = None,
+        serving: dict[str, Any] | None = None,
+        description: str,
+        idempotency_key: str,
+    ) -> VendorReview:
+        """Ask for the vendor's own approval of a change; a repeat returns the same request."""
+        ...
+
+    async def look(self, state: FlagState, review_id: str) -> VendorReview:
+        """Return where the request stands; one that was approved is applied first."""
+        ...
+
+    async def withdraw(self, state: FlagState, review_id: str) -> None:
+        """Take a request back that nobody decided yet."""
         ...
 
     async def switch(
@@ -125,14 +180,81 @@ class CampaignState(Frozen):
 class CampaignControl(Protocol):
     """Reads, pauses and resumes advertising campaigns."""
 
-    async def read(self, campaign_id: str) -> CampaignState:
-        """Return the campaign's state."""
+    async def read(self, campaign_id: str, platform: str = "") -> CampaignState:
+        """Return the campaign's state; without a platform there must be only one configured."""
+        ...
+
+    async def rehearse(self, state: CampaignState, *, active: bool) -> None:
+        """Ask the platform whether it would take this change; nothing is stored."""
         ...
 
     async def set_active(
         self, state: CampaignState, *, active: bool, idempotency_key: str
     ) -> CampaignState:
         """Pause or resume the campaign if it still is as in ``state``; return the new state."""
+        ...
+
+
+class ReleasePlace(Frozen):
+    """Where a release runs: ``project`` is a repository or a namespace, ``environment`` a stage.
+
+    ``workflow`` names the pipeline that deploys, on platforms that are asked to run one.
+    """
+
+    platform: str
+    project: str
+    environment: str = "production"
+    workflow: str = ""
+
+    @property
+    def label(self) -> str:
+        """The place in one word, as targets are named."""
+        extra = f"#{self.workflow}" if self.workflow else ""
+        return f"{self.platform}:{self.project}@{self.environment}{extra}"
+
+
+class ReleaseState(Frozen):
+    """What runs at a place, as the deploying platform has it.
+
+    ``mark`` differs after every deployment, whoever made it: comparing it is comparing the state.
+    ``underway`` means that ``version`` is being rolled out and not everybody has it yet.
+    ``previous`` is the version that ran before it and worked; empty when there is none.
+    """
+
+    place: ReleasePlace
+    version: str
+    previous: str = ""
+    mark: str
+    status: Literal["live", "underway", "failed"]
+    url: str = ""
+
+
+class ReleaseControl(Protocol):
+    """Reads what runs, and brings another version to run."""
+
+    async def read(self, place: ReleasePlace) -> ReleaseState:
+        """Return what runs there. Raises VendorRefused (``not_found``) or a transient error."""
+        ...
+
+    async def resolve(self, place: ReleasePlace, name: str) -> str:
+        """Return the version (as in ``ReleaseState.version``) that a tag or revision stands for."""
+        ...
+
+    async def deploy(
+        self,
+        state: ReleaseState,
+        *,
+        version: str,
+        comment: str,
+        idempotency_key: str,
+        repeat: bool = False,
+    ) -> ReleaseState:
+        """Start bringing ``version`` to ``state.place`` if its mark still is ``state.mark``.
+
+        ``repeat`` tells that an earlier attempt may have reached the platform: what it started is
+        looked for and not started again; where nobody can see that, the answer is VendorRefused
+        (``unknown_outcome``). Raises StateMoved when somebody else deployed since.
+        """
         ...
 
 

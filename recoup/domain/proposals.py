@@ -20,7 +20,8 @@ class ActionPreview(Frozen):
     """What an action would do, found out without doing it.
 
     ``before`` is the target's present state, which apply() compares before it writes and undo()
-    restores. ``touched`` is a plain sentence on who is affected.
+    restores. ``touched`` is a plain sentence on who is affected, ``reach`` how many things change
+    with it (a flag and those that depend on it).
     """
 
     key: str
@@ -30,6 +31,7 @@ class ActionPreview(Frozen):
     before: dict[str, Any] = Field(default_factory=dict)
     after: dict[str, Any] = Field(default_factory=dict)
     touched: str = ""
+    reach: int = 1
 
 
 class ApprovalRule(Frozen):

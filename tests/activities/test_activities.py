@@ -59,9 +59,7 @@ def recorder(world: World) -> Recorder:
 
 
 def hands(world: World) -> Hands:
-    return Hands(
-        shipped_actions(), flags=world.flags, campaigns=world.campaigns, webhooks=world.webhooks
-    )
+    return Hands(shipped_actions(), world.controls())
 
 
 def investigating(world: World) -> Investigating:

@@ -15,6 +15,7 @@ from typing import Any
 
 from activities.analysis import AnalysisStep
 from activities.joining import Ports
+from playbooks.action import Controls
 from playbooks.loader import load_library
 from playbooks.registry import shipped_actions
 from recoup.domain.changes import Change, ChangeKind
@@ -34,7 +35,13 @@ from recoup.domain.hypotheses import UNKNOWN_CAUSE, Attribution, Hypothesis
 from recoup.domain.ids import RandomIds
 from recoup.domain.incident import Incident, fold
 from recoup.domain.money import Impact, MoneyRange
-from recoup.domain.ports import CampaignState, EvidenceRecord, FlagState
+from recoup.domain.ports import (
+    CampaignState,
+    EvidenceRecord,
+    FlagState,
+    ReleasePlace,
+    ReleaseState,
+)
 from recoup.domain.verification import RecoveryCheck, RecoveryVerdict
 
 START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -183,7 +190,13 @@ class MemoryFlags(Misbehaving):
 
     def set(self, key: str, *, on: bool, version: int = 7) -> None:
         self.flags["shop", "production", key] = FlagState(
-            project="shop", environment="production", key=key, on=on, version=version
+            project="shop",
+            environment="production",
+            key=key,
+            on=on,
+            version=version,
+            variations=("provider_a", "provider_b"),
+            serving={"value": "provider_b"},
         )
 
     def on(self, key: str) -> bool:
@@ -196,16 +209,30 @@ class MemoryFlags(Misbehaving):
             raise VendorRefused(f"no flag {key}", kind="not_found")
         return found
 
+    async def dependents(self, state: FlagState) -> tuple[str, ...] | None:
+        return None
+
+    async def rehearse(self, state: FlagState, **change: Any) -> None:
+        return None
+
     async def switch(
         self, state: FlagState, *, on: bool, comment: str, idempotency_key: str
     ) -> FlagState:
+        return self._write(state, {"on": on}, idempotency_key)
+
+    async def serve(
+        self, state: FlagState, *, serving: dict[str, Any], comment: str, idempotency_key: str
+    ) -> FlagState:
+        return self._write(state, {"serving": serving}, idempotency_key)
+
+    def _write(self, state: FlagState, change: dict[str, Any], key: str) -> FlagState:
         fault = self.before_write()
         place = (state.project, state.environment, state.key)
         if self.flags[place].version != state.version:
             raise StateMoved(f"flag {state.key} has another version")
-        after = state.model_copy(update={"on": on, "version": state.version + 1})
+        after = state.model_copy(update={**change, "version": state.version + 1})
         self.flags[place] = after
-        self.after_write(fault, idempotency_key)
+        self.after_write(fault, key)
         return after
 
 
@@ -222,7 +249,10 @@ class MemoryCampaigns(Misbehaving):
             raw_status="ACTIVE" if active else "PAUSED",
         )
 
-    async def read(self, campaign_id: str) -> CampaignState:
+    async def rehearse(self, state: CampaignState, *, active: bool) -> None:
+        return None
+
+    async def read(self, campaign_id: str, platform: str = "") -> CampaignState:
         self.on_read()
         found = self.campaigns.get(campaign_id)
         if found is None:
@@ -252,6 +282,49 @@ class MemoryWebhooks(Misbehaving):
         self.acted.setdefault(idempotency_key, body)
         self.after_write(fault, idempotency_key)
         return {"ok": True}
+
+
+class MemoryReleases(Misbehaving):
+    """One place with a history of versions; what is deployed is live at once unless told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.history = ["v1", "v2"]
+        self.status: Any = "live"
+
+    def _state(self, place: ReleasePlace) -> ReleaseState:
+        newest = self.history[-1]
+        previous = next((each for each in reversed(self.history) if each != newest), "")
+        return ReleaseState(
+            place=place,
+            version=newest,
+            previous=previous,
+            mark=str(len(self.history)),
+            status=self.status,
+        )
+
+    async def read(self, place: ReleasePlace) -> ReleaseState:
+        self.on_read()
+        return self._state(place)
+
+    async def resolve(self, place: ReleasePlace, name: str) -> str:
+        return name
+
+    async def deploy(
+        self,
+        state: ReleaseState,
+        *,
+        version: str,
+        comment: str,
+        idempotency_key: str,
+        repeat: bool = False,
+    ) -> ReleaseState:
+        fault = self.before_write()
+        if str(len(self.history)) != state.mark:
+            raise StateMoved("somebody deployed")
+        self.history.append(version)
+        self.after_write(fault, idempotency_key)
+        return self._state(state.place)
 
 
 class MemoryNotifier:
@@ -364,6 +437,7 @@ class World:
         self.flags = MemoryFlags()
         self.campaigns = MemoryCampaigns()
         self.webhooks = MemoryWebhooks()
+        self.releases = MemoryReleases()
         self.notifier = MemoryNotifier()
         self.pager = MemoryPager()
         self.analyst = ScriptedAnalyst(
@@ -418,6 +492,14 @@ class World:
         until = self.clock.now() + timedelta(hours=hours)
         self.evidence.put(EvidenceRecord(incident_id=INCIDENT, until=until, payload=b"-"))
 
+    def controls(self) -> Controls:
+        return Controls(
+            flags=self.flags,
+            campaigns=self.campaigns,
+            webhooks=self.webhooks,
+            releases=self.releases,
+        )
+
     def ports(self) -> Ports:
         return Ports(
             log=self.log,
@@ -430,6 +512,7 @@ class World:
             flags=self.flags,
             campaigns=self.campaigns,
             webhooks=self.webhooks,
+            releases=self.releases,
             analyst=self.analyst,
             library=self.library,
             actions=shipped_actions(),

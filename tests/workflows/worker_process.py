@@ -40,6 +40,7 @@ from tests.workflows.ports import (
     MemoryCampaigns,
     MemoryNotifier,
     MemoryPager,
+    MemoryReleases,
     MemoryWebhooks,
     attribution,
     check,
@@ -62,6 +63,12 @@ class FileFlags:
 
     async def read(self, project: str, environment: str, key: str) -> FlagState:
         return FlagState.model_validate_json(self._path(key).read_text())
+
+    async def dependents(self, state: FlagState) -> tuple[str, ...] | None:
+        return None
+
+    async def rehearse(self, state: FlagState, **change: Any) -> None:
+        return None
 
     async def switch(
         self, state: FlagState, *, on: bool, comment: str, idempotency_key: str
@@ -142,6 +149,7 @@ async def main(folder: Path, address: str, die_at: str) -> None:
         flags=flags,
         campaigns=MemoryCampaigns(),
         webhooks=MemoryWebhooks(),
+        releases=MemoryReleases(),
         analyst=LookingAnalyst(flags),
         library=load_library(None, actions),
         actions=actions,

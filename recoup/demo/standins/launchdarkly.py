@@ -1,4 +1,4 @@
-"""LaunchDarkly as its SDK and its REST clients see it: one boolean flag a key, one environment."""
+"""LaunchDarkly as its SDK and its REST clients see it: its flags in one environment."""
 
 import asyncio
 import json
@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from integrations.signatures import hmac_hex
+from recoup.demo.standins.reviews import ReviewsStandIn
 from recoup.domain.base import to_ms
 
 HEARTBEAT_S = 15.0
@@ -29,6 +30,8 @@ class LaunchDarklyStandIn:
         self._secret = secret
         self._now = now
         self._flags: dict[str, dict[str, Any]] = {}
+        self.reviews = ReviewsStandIn(self._apply)
+        self.dependents: dict[str, list[str]] = {}
         self._streams: list[asyncio.Queue[str]] = []
         self._audit = 0
         self.app = Starlette(
@@ -39,17 +42,40 @@ class LaunchDarklyStandIn:
                 Route("/diagnostic", self._accept, methods=["POST"]),
                 Route("/api/v2/flags/{project}/{key}", self._read, methods=["GET"]),
                 Route("/api/v2/flags/{project}/{key}", self._patch, methods=["PATCH"]),
+                Route("/api/v2/flags/{project}/{env}/{key}/dependent-flags", self._dependents),
+                *self.reviews.routes,
                 Route("/_control/flip", self._flip, methods=["POST"]),
             ]
         )
 
-    def add(self, key: str, *, on: bool) -> None:
+    def add(
+        self, key: str, *, on: bool, variations: tuple[Any, ...] = (True, False), serving: int = 0
+    ) -> None:
         """Make a flag."""
-        self._flags[key] = {"on": on, "version": 1}
+        self._flags[key] = {
+            "on": on,
+            "version": 1,
+            "variations": list(variations),
+            "fallthrough": {"variation": serving},
+        }
 
     def is_on(self, key: str) -> bool:
         """Tell whether a flag is on."""
         return bool(self._flags[key]["on"])
+
+    def version(self, key: str) -> int:
+        """Return how often a flag was changed, plus one."""
+        return int(self._flags[key]["version"])
+
+    def serves(self, key: str) -> Any:
+        """Return what a flag serves by default: a value, or the rollout."""
+        flag = self._flags[key]
+        index = flag["fallthrough"].get("variation")
+        return flag["fallthrough"] if index is None else flag["variations"][index]
+
+    def touch(self, key: str) -> None:
+        """Change something about a flag that is none of the rest, as a colleague may."""
+        self._flags[key]["version"] += 1
 
     def _sdk_flag(self, key: str) -> dict[str, Any]:
         flag = self._flags[key]
@@ -57,9 +83,9 @@ class LaunchDarklyStandIn:
             "key": key,
             "version": flag["version"],
             "on": flag["on"],
-            "variations": [True, False],
-            "offVariation": 1,
-            "fallthrough": {"variation": 0},
+            "variations": flag["variations"],
+            "offVariation": len(flag["variations"]) - 1,
+            "fallthrough": flag["fallthrough"],
             "rules": [],
             "targets": [],
             "prerequisites": [],
@@ -72,17 +98,20 @@ class LaunchDarklyStandIn:
             "on": flag["on"],
             "version": flag["version"],
             "lastModified": to_ms(self._now()),
-            "offVariation": 1,
-            "fallthrough": {"variation": 0},
+            "offVariation": len(flag["variations"]) - 1,
+            "fallthrough": flag["fallthrough"],
             "rules": [],
             "targets": [],
         }
         return {
             "key": key,
             "name": key,
-            "kind": "boolean",
+            "kind": "boolean" if flag["variations"] == [True, False] else "multivariate",
             "_version": flag["version"],
-            "variations": [{"_id": "v-on", "value": True}, {"_id": "v-off", "value": False}],
+            "variations": [
+                {"_id": f"v-{number}", "value": value}
+                for number, value in enumerate(flag["variations"])
+            ],
             "environments": {self.environment: config},
         }
 
@@ -123,11 +152,37 @@ class LaunchDarklyStandIn:
         if "semanticpatch" not in request.headers.get("content-type", ""):
             return JSONResponse({"code": "bad_request", "message": "not a semantic patch"}, 400)
         body = await request.json()
+        if self.reviews.required:
+            text = "approval is required for this environment"
+            return JSONResponse({"code": "method_not_allowed", "message": text}, 405)
         if request.query_params.get("dryRun") != "true":
-            for instruction in body["instructions"]:
+            await self._apply(key, body["instructions"])
+        return JSONResponse(self._rest_flag(key))
+
+    async def _dependents(self, request: Request) -> Response:
+        found = self.dependents.get(request.path_params["key"], [])
+        return JSONResponse({"items": [{"key": each} for each in found]})
+
+    async def _apply(self, key: str, instructions: list[dict[str, Any]]) -> None:
+        """Carry out a semantic patch."""
+        for instruction in instructions:
+            if instruction["kind"] == "updateFallthroughVariationOrRollout":
+                self._serve(key, instruction)
+            else:
                 on = {"turnFlagOn": True, "turnFlagOff": False}[instruction["kind"]]
                 await self._set(key, on, "recoup@shop.example")
-        return JSONResponse(self._rest_flag(key))
+
+    def _serve(self, key: str, instruction: dict[str, Any]) -> None:
+        flag = self._flags[key]
+        weights = instruction.get("rolloutWeights") or {}
+        shares = [
+            {"variation": int(name[2:]), "weight": weight} for name, weight in weights.items()
+        ]
+        chosen = instruction.get("variationId")
+        flag["fallthrough"] = (
+            {"variation": int(chosen[2:])} if chosen else {"rollout": {"variations": shares}}
+        )
+        flag["version"] += 1
 
     async def _flip(self, request: Request) -> Response:
         body = await request.json()

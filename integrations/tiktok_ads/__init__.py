@@ -1,0 +1,1 @@
+"""Speaks to TikTok's Business API."""
