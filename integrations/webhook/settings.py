@@ -15,6 +15,4 @@ class WebhookSettings(Section):
     secret: SecretStr | None = Field(
         default=None, description="whsec_ and base64, 24 bytes or more"
     )
-    hosts: Names = Field(
-        default=(), description="hosts that playbooks may call; empty: any"
-    )
+    hosts: Names = Field(default=(), description="hosts that playbooks may call; empty: any")

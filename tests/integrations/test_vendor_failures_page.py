@@ -8,17 +8,15 @@ HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "vendor-failures.md"
 
 
-def tested() -> set[str]:
+def cases() -> set[str]:
     tree = ast.parse((HERE / "test_vendor_failures.py").read_text())
     functions = [each for each in tree.body if isinstance(each, ast.AsyncFunctionDef)]
-    return {
-        each.name.removeprefix("test_") for each in functions if each.name.startswith("test_")
-    }
+    return {each.name.removeprefix("test_") for each in functions if each.name.startswith("test_")}
 
 
 def test_the_table_names_every_case_that_is_tested() -> None:
     named = re.findall(r"^\| `(\w+)` \|", PAGE.read_text(), flags=re.MULTILINE)
-    assert set(named) == tested()
+    assert set(named) == cases()
     assert len(named) == len(set(named))
 
 
