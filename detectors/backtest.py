@@ -87,6 +87,8 @@ class Backtest:
     def __post_init__(self) -> None:
         self.engine = DetectionEngine(self.config)
         self.engine.on_tick = self._after_tick
+        self._told = 0
+        self.changes = sorted(self.changes, key=lambda change: (change.time, change.id))
 
     def run(self, blocks: Iterable[EventBlock]) -> Iterator[int]:
         """Take in blocks; yield how many events were taken in so far."""
@@ -115,7 +117,14 @@ class Backtest:
         """The first and the latest moment of the events, Unix ms."""
         return self.engine.first_ms, self.engine.watermark_ms
 
+    def _tell_changes(self, now_ms: int) -> None:
+        """Let the engine know of changes once they have happened, as production would."""
+        while self._told < len(self.changes) and to_ms(self.changes[self._told].time) <= now_ms:
+            self.engine.note_change(self.changes[self._told])
+            self._told += 1
+
     def _after_tick(self, now_ms: int) -> None:
+        self._tell_changes(now_ms)
         for incident_id, new in self.engine.take_facts():
             self._note(incident_id, new)
         for incident_id, tracked in self._tracked.items():

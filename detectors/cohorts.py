@@ -91,6 +91,13 @@ class CohortIndex:
             mask &= (codes == self._numbers.get(item, -1)).any(axis=1)
         return mask
 
+    def find(self, values: dict[str, str]) -> int:
+        """Return the number of the cohort with these values; -1 where none has it."""
+        if any(item not in self._numbers for item in values.items()):
+            return -1
+        number = self.number_of(values)
+        return number if number != EVERYONE_ID or not values else -1
+
     def number_of(self, values: dict[str, str]) -> int:
         """Return the number of a cohort that a leaf with these values has; everyone's if none."""
         codes = sorted(self._numbers[item] for item in values.items())

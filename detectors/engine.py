@@ -19,13 +19,21 @@ from detectors.evidence_making import Surroundings, cut
 from detectors.response import Response
 from detectors.watching import Watching
 from recoup.domain.base import from_ms, to_ms
-from recoup.domain.facts import FeedbackGiven, IncidentClosed, NewFact, Recorded, TimePassed
+from recoup.domain.changes import Change
+from recoup.domain.facts import (
+    ChangeRecorded,
+    FeedbackGiven,
+    IncidentClosed,
+    NewFact,
+    Recorded,
+    TimePassed,
+)
 from recoup.domain.ports import EvidenceRecord
 from recoup.domain.series import EventBlock, TickRow
 
 __all__ = ["DetectionConfig", "DetectionEngine", "EngineOutput"]
 
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass
@@ -81,7 +89,7 @@ class DetectionEngine:
             done = stop
 
     def observe_fact(self, entry: Recorded) -> None:
-        """Take in a domain event: time that passed, feedback, the end of an incident."""
+        """Take in a domain event: time that passed, a change, feedback, an incident's end."""
         fact = entry.fact
         if isinstance(fact, TimePassed):
             if self.first_ms:
@@ -90,6 +98,12 @@ class DetectionEngine:
             self.response.accept(fact.incident_id)
         elif isinstance(fact, IncidentClosed):
             self.response.close(fact)
+        elif isinstance(fact, ChangeRecorded):
+            self.note_change(fact.change)
+
+    def note_change(self, change: Change) -> None:
+        """Watch more closely, for some hours, whom a change touches."""
+        self.watching.priming.note(change)
 
     def advance(self) -> EngineOutput:
         """Return what was found since the last call."""

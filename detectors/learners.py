@@ -216,6 +216,14 @@ class SlownessLearner:
         return slow
 
 
+SURGE = 1.3
+"""A tick teaches at most so many times what was expected."""
+
+TICKS_A_BIN = 10
+BUSIER = 1.5
+"""So much busier than at this time of other days is believed when the stream is to fall silent."""
+
+
 @dataclass
 class VolumeLearner:
     """The expected number of events of one type in a tick: a daily profile times a recent level."""
@@ -232,17 +240,28 @@ class VolumeLearner:
         ratio = self.profile[self._bin(now_ms)] / max(self.recent_profile.get() or 0.0, 1e-9)
         return float((self.recent.get() or 0.0) * min(max(ratio, 0.25), 4.0))
 
+    def expect_at_least(self, now_ms: int) -> float:
+        """As ``expect``, but no more than other days allow, once there was one.
+
+        What a flood brought up falls back when it ends, and that is no silence.
+        """
+        expected, place = self.expect(now_ms), self._bin(now_ms)
+        if self.visits[place] < TICKS_A_BIN:
+            return expected
+        return min(expected, BUSIER * float(self.profile[place]))
+
     def learn(self, now_ms: int, count: float) -> None:
-        """Learn from a tick."""
+        """Learn from a tick; of a surge only so much that the end of a flood is no silence."""
         expected = self.expect(now_ms)
+        if expected > 0:
+            self.surplus.update(min(50.0, (count - expected) ** 2 / max(expected, 0.5)))
+            count = min(count, max(SURGE * expected, expected + 3.0 * math.sqrt(expected) + 1.0))
         place = self._bin(now_ms)
         self.visits[place] += 1.0
         rate = max(1 / self.visits[place], 1 / 60)
         self.profile[place] += rate * (count - self.profile[place])
         self.recent.update(count)
         self.recent_profile.update(self.profile[place])
-        if expected > 0:
-            self.surplus.update(min(50.0, (count - expected) ** 2 / max(expected, 0.5)))
 
     @staticmethod
     def _bin(now_ms: int) -> int:

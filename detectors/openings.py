@@ -3,9 +3,11 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
+from detectors.arrivals import Arrivals
 from detectors.cohorts import CohortIndex
-from detectors.kinds import Harm, kind_of
+from detectors.kinds import Harm, Usual, kind_of
 from detectors.localising import (
     LOOK_BACK_MS,
     Exposed,
@@ -38,6 +40,7 @@ class Desk:
     max_dims: int
     currency: str
     changing: frozenset[str]
+    arrivals: Arrivals
     totals: dict[str, float] = field(default_factory=dict)
     """Fading counts of events by type."""
     order_value: float = 0.0
@@ -65,7 +68,11 @@ class Desk:
         inside = inside.part(inside.exposed_ms >= onset)
         harm = Harm(metric, inside, onset, now_ms, not self.changing.isdisjoint(cohort.root))
         kind = kind_of(
-            harm, self.plan, self.table, usual_ratio, lambda each: self._inside(cohort, each)
+            harm,
+            self.plan,
+            self.table,
+            self._usual(harm, cohort, usual_ratio),
+            lambda each: self._inside(cohort, each),
         )
         return self._opening(harm, cohort, alarmed, kind, effect)
 
@@ -176,6 +183,16 @@ class Desk:
                 orders = everyone.shortfall()[2] * rate
                 best = (lost, math.sqrt(max(variance, 0.0)) * rate, lost / max(orders, 1e-9))
         return best
+
+    def _usual(self, harm: Harm, cohort: Cohort, ratio: float) -> Usual:
+        """Return what traffic is usual of a cohort and of everyone since the onset."""
+
+        def yesterday(who: Cohort) -> float | None:
+            return self.arrivals.a_day_before(
+                harm.metric, partial(self.index.covered, who), harm.onset_ms, harm.now_ms
+            )
+
+        return Usual(ratio, yesterday(cohort), yesterday(EVERYONE))
 
     def _inside(self, cohort: Cohort, trials: Exposed) -> Exposed:
         return trials.part(self.index.covered(cohort, trials.leaf))

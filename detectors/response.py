@@ -46,6 +46,7 @@ class Response:
             config.max_cohort_dims,
             config.currency,
             config.changing_dimensions,
+            watching.arrivals,
         )
 
     def decide(self, high: Ints, now_ms: int, *, warm: bool) -> Facts:

@@ -26,7 +26,8 @@ class VolumeWatch:
         """Take in the count of the tick from ``start_ms`` to ``now_ms``."""
         expected = self.learner.expect(start_ms)
         surplus = max(1.0, self.learner.surplus.get() or 1.0)
-        gain = (count * np.log(RATIOS) + expected * (1 - RATIOS)) / surplus
+        sure = self.learner.expect_at_least(start_ms)
+        gain = (count * np.log(RATIOS) + sure * (1 - RATIOS)) / surplus
         self.score = np.maximum(0.0, self.score + gain)
         for effect in np.flatnonzero(self.score <= 0.0).tolist():
             self.left_zero[effect] = now_ms

@@ -2,13 +2,16 @@
 
 import numpy as np
 
+from detectors.arrivals import Arrivals
 from detectors.budget import Budget
 from detectors.cohorts import EVERYONE_ID, CohortIndex
 from detectors.columns import Columns, Detail, Ints, Leaves
 from detectors.configuration import HOUR_MS, DetectionConfig
 from detectors.evidence_making import RawSignal, VolumeTick
 from detectors.incidents import OpenIncident
+from detectors.kinds import BROWSING
 from detectors.learners import Baseline, SlownessLearner
+from detectors.priming import Priming
 from detectors.sequential import Evidence
 from detectors.sessions import IDLE_MS, Sessioniser
 from detectors.trials import Matured, Told, TrialTable
@@ -43,6 +46,8 @@ class Watching:
             np.array([drops if m < plan.steps else rises for m in range(len(plan.names))])
         )
         self.budget = Budget(config, plan)
+        self.priming = Priming(plan.steps, config.false_alarms_per_month)
+        self.arrivals = Arrivals(np.flatnonzero(plan.start < BROWSING))
         self.baseline = Baseline(len(plan.names), config.changing_dimensions)
         self.slowness: dict[str, SlownessLearner] = {}
         self.watches = [VolumeWatch(f"volume:{kind}") for kind in config.funnel[:2]]
@@ -74,6 +79,7 @@ class Watching:
         self.index.ready(np.concatenate([told.leaf, matured.leaf]), self.leaves, now_ms)
         if self.evidence.grow(len(self.index)) or warm:
             self.budget.extend(self.evidence, self.index)
+        self.priming.apply(self.evidence, self.index, now_ms)
         self._ripen(matured)
         told = self._recovering(told, now_ms)
         if not warm or not told:
@@ -100,6 +106,7 @@ class Watching:
             self.index.admit(now_ms)
             self.evidence.grow(len(self.index))
         self.budget.renew(self.evidence, self.index, now_ms)
+        self.priming.begin_hour(self.index, now_ms)
         return True
 
     def forget(self, now_ms: int, waiting: Columns) -> set[int]:
@@ -139,6 +146,7 @@ class Watching:
         self.table.admit(*found[:4], predicted)
         self.table.succeed(found.won, found.won_ms)
         self.index.count(found.leaf[found.metric == 0])
+        self.arrivals.note(found.metric, found.leaf, start_ms)
 
     def _note_details(
         self, due: Columns, details: dict[int, Detail], types: dict[str, int]
