@@ -19,13 +19,13 @@ from recoup.domain.base import to_ms
 from recoup.domain.changes import Change
 
 WATCHED_MS = 4 * HOUR_MS
-BUDGET_SHARE = 0.3
+BUDGET_SHARE = 0.15
 """False alarms that changes may cost, as a share of the whole budget, on top of it."""
 
 EXACT_SHARE = 0.6
 """The cohorts a change names take so much of its budget, their children the rest."""
 
-CROSSINGS = math.log(WATCHED_MS / (1.5 * HOUR_MS)) + 1.0
+CROSSINGS = math.log(WATCHED_MS / (1.5 * HOUR_MS)) + 1.5
 """A cohort's evidence comes back to zero now and then while it is watched: each is a chance."""
 
 FEWEST_CHANGES = 60.0
