@@ -8,6 +8,7 @@ from activities.analysis import Analyst
 from activities.closing import Closing
 from activities.doing import Doing, Hands
 from activities.investigating import Investigating
+from activities.lessons import Lessons
 from activities.proposing import Proposing
 from activities.recording import Recorder
 from activities.telling import Telling
@@ -63,7 +64,9 @@ def join(ports: Ports) -> Sequence[Callable[..., Any]]:
         ),
     )
     investigating = Investigating(recorder, ports.changes, ports.evidence, ports.analyst)
-    proposing = Proposing(recorder, ports.changes, ports.library, hands, ports.ids)
+    proposing = Proposing(
+        recorder, ports.changes, ports.library, hands, ports.ids, Lessons(ports.log)
+    )
     doing = Doing(recorder, hands)
     verifying = Verifying(recorder, ports.evidence, ports.analyst)
     telling = Telling(recorder, ports.notifier, ports.pager)

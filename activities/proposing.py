@@ -1,5 +1,6 @@
 """Chooses a playbook for a hypothesis, previews its actions and puts it before people."""
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -10,8 +11,9 @@ from temporalio import activity
 
 from activities.contracts import Proposed, ProposeInput, VerifyPlan
 from activities.doing import Hands
+from activities.lessons import Lessons
 from activities.recording import Recorder
-from playbooks.choice import applicable, calls_for, names_for, risk_of
+from playbooks.choice import applicable, by_experience, calls_for, names_for, risk_of
 from playbooks.expressions import render
 from playbooks.model import Playbook
 from recoup.domain.errors import ConfigurationError, InvalidInput, NotFound, VendorRefused
@@ -19,6 +21,7 @@ from recoup.domain.facts import ProposalMade
 from recoup.domain.hypotheses import Hypothesis
 from recoup.domain.ids import IdSource
 from recoup.domain.incident import Incident
+from recoup.domain.outcomes import PlaybookRecord, records_of
 from recoup.domain.ports import ChangeViews
 from recoup.domain.proposals import ActionCall, ActionPreview, ApprovalRule, Proposal
 
@@ -36,12 +39,14 @@ class Proposing:
         library: Mapping[str, Playbook],
         hands: Hands,
         ids: IdSource,
+        lessons: Lessons,
     ) -> None:
         self._recorder = recorder
         self._changes = changes
         self._library = library
         self._hands = hands
         self._ids = ids
+        self._lessons = lessons
 
     @activity.defn
     async def propose(self, request: ProposeInput) -> Proposed:
@@ -70,7 +75,9 @@ class Proposing:
         hypothesis = _hypothesis(incident, request.change_id)
         change = self._changes.get(request.change_id)
         names = names_for(incident, hypothesis, change)
-        fitting = applicable(self._library, names)
+        records = records_of(await asyncio.to_thread(self._lessons.outcomes))
+        chance = f"{request.incident_id}:{request.version}"
+        fitting = by_experience(applicable(self._library, names), names, records, chance)
         wanted = [each for each in fitting if each.name == request.playbook]
         refusals: list[str] = []
         for playbook in wanted or fitting:
@@ -81,12 +88,13 @@ class Proposing:
                 refusals.append(f"{playbook.name}: {error}")
                 continue
             others = tuple(each.name for each in fitting if each.name != playbook.name)
+            said = [_reason(hypothesis), *_experience(records.get(playbook.name)), *refusals]
             made = self._proposal(request, playbook, names, calls, previews)
             author = (change.by if change else "", request.asked_by)
             return made.model_copy(
                 update={
                     "alternatives": others,
-                    "reason": "; ".join([_reason(hypothesis), *refusals]),
+                    "reason": "; ".join(said),
                     "requested_by": tuple(name for name in author if name),
                 }
             )
@@ -147,6 +155,12 @@ def state_hash(calls: Sequence[ActionCall], previews: Sequence[ActionPreview]) -
 def _hypothesis(incident: Incident, change_id: str) -> Hypothesis | None:
     found = incident.attribution.hypotheses if incident.attribution else ()
     return next((each for each in found if each.change_id == change_id), None)
+
+
+def _experience(record: PlaybookRecord | None) -> list[str]:
+    if record is None or not record.tested:
+        return []
+    return [f"this playbook helped {record.helped} of {record.tested} times"]
 
 
 def _reason(hypothesis: Hypothesis | None) -> str:

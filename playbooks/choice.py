@@ -1,6 +1,7 @@
 """Which playbook to propose for a hypothesis, and what its parameters come to."""
 
-from collections.abc import Mapping
+import random
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,7 +14,14 @@ from recoup.domain.errors import InvalidInput
 from recoup.domain.hypotheses import UNKNOWN_CAUSE, Hypothesis
 from recoup.domain.ids import derive_id
 from recoup.domain.incident import Incident
+from recoup.domain.outcomes import PlaybookRecord
 from recoup.domain.proposals import ActionCall
+
+PRIOR_TRIES = 8.0
+"""How many tries a playbook's priority counts for, before experience outweighs it."""
+HIGHEST_PRIORITY = 120.0
+PASSED_OVER = 0.5
+"""What it counts when people chose another one: half a failure, for nothing was proven."""
 
 
 def names_for(
@@ -71,6 +79,45 @@ def applicable(library: Mapping[str, Playbook], names: Mapping[str, Any]) -> lis
     """Return the playbooks whose condition holds, the most fitting first."""
     fitting = [playbook for playbook in library.values() if holds(playbook.when, names)]
     return sorted(fitting, key=lambda playbook: (-playbook.priority, playbook.name))
+
+
+def by_experience(
+    fitting: Sequence[Playbook],
+    names: Mapping[str, Any],
+    records: Mapping[str, PlaybookRecord],
+    chance: str,
+) -> list[Playbook]:
+    """Return fitting playbooks with what experience prefers first, by Thompson sampling.
+
+    Nothing is tried out at production's risk: only playbooks that are exactly as safe as the one
+    that would be proposed anyway take part (same risk, approval and undo, and they do something);
+    their priorities are the prior. ``chance`` decides the draws, so a repeat chooses the same.
+    """
+    if not fitting:
+        return []
+    safety = _safety(fitting[0], names)
+    draw = random.Random(chance)  # noqa: S311 - an experiment, not a secret
+    peers = [each for each in fitting if each.actions and _safety(each, names) == safety]
+    if len(peers) < 2:
+        return list(fitting)
+    drawn = {each.name: _draw(draw, each, records.get(each.name)) for each in peers}
+    peers.sort(key=lambda each: -drawn[each.name])
+    return [*peers, *(each for each in fitting if each not in peers)]
+
+
+def _safety(playbook: Playbook, names: Mapping[str, Any]) -> tuple[object, ...]:
+    try:
+        return risk_of(playbook, names), playbook.approval, playbook.undo
+    except InvalidInput:
+        return ("unknown", playbook.name)  # as safe as no other
+
+
+def _draw(draw: random.Random, playbook: Playbook, record: PlaybookRecord | None) -> float:
+    """Return a chance of helping, drawn from what is believed of it."""
+    record = record or PlaybookRecord()
+    prior = min(max(playbook.priority / HIGHEST_PRIORITY, 0.1), 0.9)
+    failed = record.failed + PASSED_OVER * record.passed_over
+    return draw.betavariate(PRIOR_TRIES * prior + record.helped, PRIOR_TRIES * (1 - prior) + failed)
 
 
 def risk_of(playbook: Playbook, names: Mapping[str, Any]) -> str:

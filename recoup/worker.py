@@ -11,6 +11,7 @@ from temporalio.worker import Worker
 from activities.analysis import Analyst, DetectorAnalyst
 from activities.guarding import GuardingInterceptor
 from activities.joining import Ports, join
+from activities.lessons import Lessons
 from playbooks.loader import load_library
 from playbooks.registry import shipped_actions
 from recoup.app import App
@@ -39,7 +40,7 @@ def ports_of(app: App, analyst: Analyst | None = None) -> Ports:
         campaigns=app.campaigns,
         webhooks=app.webhooks,
         releases=app.releases,
-        analyst=analyst or DetectorAnalyst(),
+        analyst=analyst or DetectorAnalyst(Lessons(app.store)),
         library=load_library(app.settings.response.playbook_dir, actions),
         actions=actions,
     )

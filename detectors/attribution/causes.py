@@ -21,7 +21,7 @@ from detectors.attribution.suspects import Suspect, suspects_of
 from detectors.attribution.timing import best_step, time_feature, time_text
 from detectors.evidence import IncidentEvidence
 from recoup.domain.base import to_ms
-from recoup.domain.changes import Change
+from recoup.domain.changes import Change, ChangeKind
 from recoup.domain.cohort import Cohort
 from recoup.domain.hypotheses import UNKNOWN_CAUSE, Finding, Hypothesis
 
@@ -46,6 +46,8 @@ class CauseModel:
     """A River logistic model over the evidence, sensible from the start, learned further."""
 
     model: LogisticRegression = field(default_factory=LogisticRegression)
+    kind_odds: dict[ChangeKind, float] = field(default_factory=dict)
+    """By how much a kind of change proved guilty more often than the evidence alone said."""
 
     @classmethod
     def default(cls) -> "CauseModel":
@@ -66,6 +68,12 @@ class CauseModel:
     def learn(self, features: dict[str, float], *, is_cause: bool) -> None:
         """Learn from a verified outcome."""
         self.model.learn_one(features, is_cause)
+
+    def keep_within(self, least: float, most: float) -> None:
+        """Keep every weight within two factors of its prior."""
+        for name, prior in PRIOR_WEIGHTS.items():
+            weight = min(max(self.weight(name), least * prior), most * prior)
+            self.model._weights.update({name: weight})
 
     def dumps(self) -> bytes:
         """Return the learned state."""
@@ -101,9 +109,9 @@ class Inquiry:
         scored = []
         for suspect in self.suspects:
             features = self.features(suspect, kinds)
-            scored.append(
-                (prior + self.model.log_odds(features), self._hypothesis(suspect, features))
-            )
+            odds = prior + self.model.log_odds(features)
+            odds += self.model.kind_odds.get(suspect.change.kind, 0.0)
+            scored.append((odds, self._hypothesis(suspect, features)))
         unknown = Hypothesis(
             change_id=UNKNOWN_CAUSE, title="none of the known changes", probability=0.0
         )

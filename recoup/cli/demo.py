@@ -1,6 +1,7 @@
 """``recoup demo``: break a shop, and watch it being found, asked about, repaired and proven."""
 
 import logging
+import signal
 import tempfile
 import time
 from datetime import datetime, timedelta
@@ -10,17 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from recoup.cli._shared import AsJson, show_json
+from recoup.domain.errors import InvalidInput
 
 if TYPE_CHECKING:
     from recoup.demo.playing import Play
 
 TRUTH = {"browser": "Safari", "campaign": "ig_sale", "os": "iOS 16"}
-_WANTED = {
-    "approve": "recovered",
-    "ask": "recovered",
-    "reject": "rejected",
-    "false_positive": "false_positive",
-}
 
 
 def register(app: typer.Typer) -> None:
@@ -33,6 +29,13 @@ def demo(
     pace: Annotated[float, typer.Option(help="Shop seconds in a second of yours.")] = 20.0,
     auto_approve: Annotated[bool, typer.Option(help="Press the button by itself.")] = False,
     reject: Annotated[bool, typer.Option(help="Reject the proposal.")] = False,
+    other_playbook: Annotated[
+        bool, typer.Option(help="Ask for another playbook, and mend it by hand.")
+    ] = False,
+    wrong_first: Annotated[
+        bool, typer.Option(help="The first proposal does not help; the next one does.")
+    ] = False,
+    automatic: Annotated[bool, typer.Option(help="Nobody is asked: a rule approves.")] = False,
     false_positive: Annotated[bool, typer.Option(help="Call it a false positive.")] = False,
     no_incident: Annotated[bool, typer.Option(help="A sale evening without a break.")] = False,
     keep: Annotated[bool, typer.Option(help="Leave everything running until Ctrl-C.")] = False,
@@ -52,7 +55,6 @@ def demo(
     """
     # The SDK tells of each lost connection as the stand-ins end; the demo tells what matters.
     logging.getLogger("ldclient").setLevel(logging.CRITICAL)
-    from recoup.demo.playing import Plan, Play
     from recoup.demo.table import numbers_of, play_each
 
     if seeds:
@@ -62,15 +64,29 @@ def demo(
     endings = {
         "approve": auto_approve,
         "reject": reject,
+        "other_playbook": other_playbook,
+        "wrong_first": wrong_first,
+        "automatic": automatic,
         "false_positive": false_positive,
         "no_incident": no_incident,
     }
-    ending = next((name for name, wanted in endings.items() if wanted), "ask")
+    chosen = [name for name, wanted in endings.items() if wanted]
+    if len(chosen) > 1:
+        raise InvalidInput(f"an evening has one ending, not {len(chosen)}: {', '.join(chosen)}")
     folder = data or Path(tempfile.mkdtemp(prefix="recoup-demo-"))
     folder.mkdir(parents=True, exist_ok=True)
+    if not _run(seed, pace, chosen[0] if chosen else "ask", folder.resolve(), keep, as_json):
+        raise typer.Exit(1)
+
+
+def _run(seed: int, pace: float, ending: str, folder: Path, keep: bool, as_json: bool) -> bool:
+    from recoup.demo.playing import Plan, Play
+
     said = _quiet if as_json else _say
+    # Whoever ends the demo, by Ctrl-C or otherwise, gets everything ended with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     began = time.monotonic()
-    play = Play(Plan(seed=seed, pace=pace, ending=ending), folder.resolve(), said)
+    play = Play(Plan(seed=seed, pace=pace, ending=ending), folder, said)
     try:
         with play.running():
             result = _play(play, said)
@@ -83,8 +99,7 @@ def demo(
     except KeyboardInterrupt:
         said("Stopped.")
         raise typer.Exit(130) from None
-    if not result["as_wanted"]:
-        raise typer.Exit(1)
+    return bool(result["as_wanted"])
 
 
 def _say(text: str) -> None:
@@ -109,25 +124,34 @@ def _play(play: "Play", say: Any) -> dict[str, Any]:
     say(f"  Slack page     {play.slack_url}\n  Recoup         {play.url}")
     play.calm()
     if play.plan.ending == "no_incident":
+        began_at = play.clock.now()
         play.sleep(timedelta(minutes=12))
-        found = play.incidents()
-        return {
-            "ending": "no_incident",
-            "as_wanted": not found,
-            "incidents": len(found),
-            "seed": play.plan.seed,
-            "wall_s": wall,
-            "timeline": [],
-        }
+        return _without_incident(play, began_at, wall)
     broken_at = play.turn_widget_on()
     say(f"{broken_at:%H:%M:%S} (shop time) somebody turns a payment widget on ...")
     return _follow(play, broken_at, wall, say)
 
 
+def _without_incident(play: "Play", began_at: datetime, wall: dict[str, float]) -> dict[str, Any]:
+    found = play.incidents()
+    timeline = _timeline([], began_at, "the sale runs, nothing is broken")
+    timeline += _timeline([], play.clock.now(), f"{len(found)} incidents were opened")
+    return {
+        "ending": "no_incident",
+        "as_wanted": not found,
+        "incidents": len(found),
+        "seed": play.plan.seed,
+        "wall_s": wall,
+        "timeline": timeline,
+    }
+
+
 def _follow(play: "Play", broken_at: datetime, wall: dict[str, float], say: Any) -> dict[str, Any]:
     """Watch the incident until it is closed, pressing what is to be pressed."""
+    from recoup.demo.endings import ENDINGS
+
     began = time.monotonic()
-    limit = play.plan.within_s if play.plan.ending != "ask" else 3600.0
+    limit = ENDINGS[play.plan.ending].within_s
     pressed, told = 0, 0
     incident: dict[str, Any] = {}
     while time.monotonic() - began < limit:
@@ -137,13 +161,12 @@ def _follow(play: "Play", broken_at: datetime, wall: dict[str, float], say: Any)
             wall.setdefault("noticed", round(time.monotonic() - began, 1))
             facts = play.facts(incident["id"])
             for fact in facts[told:]:
-                name = fact["type"].replace(".", " ").replace("_", " ")
-                say(f"{fact['occurred_at'][11:19]} {name}")
+                say(f"{fact['occurred_at'][11:19]} {_words(fact)}")
             told = len(facts)
             # A sharper picture voids an older question; the one that stands is answered.
             asked = sum(fact["type"] == "proposal.made" for fact in facts)
-            if incident["status"] == "awaiting_approval" and pressed < asked and _press(play, say):
-                pressed = asked
+            if incident["status"] == "awaiting_approval" and pressed < asked:
+                pressed = asked if _press(play, incident, say) else pressed
             if incident["status"] == "closed":
                 break
         time.sleep(0.5)
@@ -151,33 +174,36 @@ def _follow(play: "Play", broken_at: datetime, wall: dict[str, float], say: Any)
     return _result(play, incident, broken_at, wall)
 
 
-def _press(play: "Play", say: Any) -> bool:
-    ending = play.plan.ending
-    if ending == "ask":
+def _press(play: "Play", incident: dict[str, Any], say: Any) -> bool:
+    from recoup.demo.endings import ENDINGS
+
+    if play.plan.ending == "ask":
         say(f"Recoup asks: press a button at {play.slack_url}")
         return True
+    wish = ENDINGS[play.plan.ending].presses(incident["proposal"])
+    if wish is None:
+        return True
     time.sleep(1.0)
-    return play.click(ending, "said by the demo")
+    return play.press(wish, incident)
 
 
 def _result(
     play: "Play", incident: dict[str, Any], broken_at: datetime, wall: dict[str, float]
 ) -> dict[str, Any]:
-    from recoup.demo.playing import FLAG
+    from recoup.demo.endings import ENDINGS
 
+    evening = play.evening(incident)
     ranked = (incident.get("attribution") or {}).get("hypotheses") or [{}]
     first = str(ranked[0].get("change_id", ""))
     opened = incident.get("opened_at")
     detect = (datetime.fromisoformat(opened) - broken_at).total_seconds() / 60 if opened else None
     closed = incident.get("closed_at")
     resolve = (datetime.fromisoformat(closed) - broken_at).total_seconds() / 60 if closed else None
-    resolution = incident.get("resolution")
-    flag_right = play.flags.is_on(FLAG) == (resolution not in ("recovered",))
     return {
         "seed": play.plan.seed,
         "ending": play.plan.ending,
-        "as_wanted": resolution == _WANTED[play.plan.ending] and flag_right,
-        "resolution": resolution,
+        "as_wanted": ENDINGS[play.plan.ending].held(evening),
+        "resolution": incident.get("resolution"),
         "drop": round(play.shop.fault.drop, 3),
         "metric": incident.get("metric"),
         "cohort": incident.get("cohort"),
@@ -191,19 +217,40 @@ def _result(
         "recovered_per_hour": incident.get("recovered_per_hour"),
         "check": incident.get("check"),
         "wall_s": wall,
-        "timeline": _timeline(play.facts(incident["id"]) if incident else [], broken_at),
+        "timeline": _timeline(evening.facts, broken_at, "the widget is turned on"),
     }
 
 
-def _timeline(facts: list[dict[str, Any]], broken_at: datetime) -> list[dict[str, Any]]:
+def _timeline(facts: list[dict[str, Any]], broken_at: datetime, first: str) -> list[dict[str, Any]]:
     """Return the facts of an incident with their distance from the break."""
-    rows = [{"at": f"{broken_at:%H:%M:%S}", "minutes": 0.0, "what": "the widget is turned on"}]
+    rows = [{"at": f"{broken_at:%H:%M:%S}", "minutes": 0.0, "what": first}]
     for fact in facts:
         at = datetime.fromisoformat(fact["occurred_at"])
         minutes = round((at - broken_at).total_seconds() / 60, 1)
-        what = fact["type"].replace(".", " ").replace("_", " ")
-        rows.append({"at": f"{at:%H:%M:%S}", "minutes": minutes, "what": what})
+        rows.append({"at": f"{at:%H:%M:%S}", "minutes": minutes, "what": _words(fact)})
     return rows
+
+
+def _words(fact: dict[str, Any]) -> str:
+    """Return what a fact says, in a few words."""
+    name = str(fact["type"]).replace(".", " ").replace("_", " ")
+    content = fact["fact"]
+    match fact["type"]:
+        case "proposal.made":
+            more = content["proposal"]["title"]
+        case "decision.taken":
+            more = f"{content['decision']['verdict']} ({content['answer']})"
+        case "action.applied":
+            more = content["result"]["detail"]
+        case "action.undone":
+            more = "restored" if content["restored"] else content["reason"]
+        case "verification.concluded":
+            more = content["check"]["verdict"].replace("_", " ")
+        case "incident.closed":
+            more = content["resolution"].replace("_", " ")
+        case _:
+            return name
+    return f"{name}: {more}"
 
 
 def _print(result: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import random
 from datetime import datetime, timedelta
 
+from recoup.demo.shop import Fault
 from recoup.domain.changes import Change, ChangeKind
 
 _INNOCENT: tuple[tuple[float, ChangeKind, str, dict[str, str | list[str]]], ...] = (
@@ -28,6 +29,27 @@ def sale_of(began: datetime) -> Change:
         ref="ig_sale",
         scope={"campaign": "ig_sale"},
         undo={"action": "campaign_pause", "campaign": "ig_sale"},
+    )
+
+
+def decoy_of(at: datetime, flag: str, hits: Fault, project: str, environment: str) -> Change:
+    """Return a flag change that comes with the break, says it is for those who are hit, and is
+    not to blame: whoever believes it first finds out by the test of the recovery.
+    """
+    return Change(
+        id=f"flag-{flag}",
+        kind=ChangeKind.FLAG,
+        time=at,
+        title=f"Flag {flag} turned on",
+        ref=flag,
+        scope={"campaign": hits.campaign, "os": hits.os, "browser": hits.browser},
+        undo={
+            "action": "flag_rollback",
+            "flag": flag,
+            "project": project,
+            "environment": environment,
+            "on": False,
+        },
     )
 
 

@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import httpx
 import zstandard
 
-from recoup.demo.changes import innocent, sale_of
+from recoup.demo.changes import decoy_of, innocent, sale_of
+from recoup.demo.endings import Evening, Pressed
 from recoup.demo.shop import Fault, Shop, history_start
 from recoup.demo.standins.ads import AdsStandIn
 from recoup.demo.standins.launchdarkly import LaunchDarklyStandIn
@@ -27,8 +29,11 @@ from recoup.demo.standins.slack import SlackStandIn
 from recoup.domain.changes import Change
 from recoup.domain.clock import PacedClock, SystemClock
 from recoup.domain.errors import ConfigurationError
+from recoup.serving.supervisor import die_with_parent
 
 FLAG, PROJECT, ENVIRONMENT = "payment-widget-v2", "shop", "production"
+DECOY = "express-checkout"
+"""A flag that looks guiltier than the widget and does nothing; for the ending ``wrong_first``."""
 EVENING = datetime(2026, 11, 27, 18, 0, tzinfo=UTC)
 HISTORY_DAYS = 7.0
 BATCH = 5000
@@ -45,8 +50,7 @@ class Plan:
     seed: int = 1
     pace: float = 20.0
     ending: str = "ask"
-    """``ask`` a person, or ``approve``, ``reject``, ``false_positive``, ``no_incident``."""
-    within_s: float = 150.0
+    """One of ``recoup.demo.endings``, or ``no_incident``."""
 
 
 @dataclass
@@ -70,6 +74,7 @@ class Play:
         self.slack = SlackStandIn(self.secret)
         self.flags = LaunchDarklyStandIn(PROJECT, ENVIRONMENT, self.secret, self.clock.now)
         self.flags.add(FLAG, on=False)
+        self.flags.add(DECOY, on=True)
         drop = 0.18 + 0.27 * ((plan.seed * 0.6180339887) % 1.0)
         start = history_start(EVENING, HISTORY_DAYS)
         self.shop = Shop(
@@ -109,6 +114,7 @@ class Play:
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            preexec_fn=die_with_parent,
             env={**os.environ, **self._environment(launchdarkly, slack, ads)},
         )
         try:
@@ -126,7 +132,11 @@ class Play:
                 process.kill()
 
     def _environment(self, launchdarkly: str, slack: str, ads: str) -> dict[str, str]:
+        automatic = {}
+        if self.plan.ending == "automatic":
+            automatic["RECOUP_RESPONSE__PLAYBOOK_DIR"] = str(_automatic_playbooks(self.data))
         return {
+            **automatic,
             "RECOUP_CLOCK__PACE": str(self.plan.pace),
             "RECOUP_CLOCK__ORIGIN": self.clock.origin.isoformat(),
             "RECOUP_CLOCK__WALL_ORIGIN": repr(self.clock.wall_origin),
@@ -225,8 +235,15 @@ class Play:
         at = self.clock.now()
         body = {"key": FLAG, "on": True, "by": "checkout-team@shop.example"}
         self._http.post(f"{self.flags_url}/_control/flip", json=body).raise_for_status()
+        if self.plan.ending == "wrong_first":
+            self.record([decoy_of(at, DECOY, self.shop.fault, PROJECT, ENVIRONMENT)])
         self.record(innocent(self.plan.seed, at, at, later=True))
         return at
+
+    def turn_widget_off(self) -> None:
+        """Somebody mends it by hand."""
+        body = {"key": FLAG, "on": False, "by": "checkout-team@shop.example"}
+        self._http.post(f"{self.flags_url}/_control/flip", json=body).raise_for_status()
 
     def sleep(self, shop_time: timedelta) -> None:
         """Wait for a length of shop time."""
@@ -242,13 +259,44 @@ class Play:
         found: dict[str, Any] = self._http.get(f"{self.url}/v1/incidents/{incident_id}").json()
         return list(found["facts"])
 
-    def click(self, action_id: str, reason: str = "") -> bool:
-        """Press a button of the Slack message through the signed route."""
+    def press(self, pressed: Pressed, incident: dict[str, Any]) -> bool:
+        """Do what a person does; by the signed route of Slack, or on the page."""
+        if pressed.mends_by_hand:
+            self.turn_widget_off()
+        if pressed.button == "other_playbook":
+            return self._decide(pressed, incident)
         answer = self._http.post(
             f"{self.slack_url}/_control/click",
-            json={"action_id": action_id, "user": "U_ANNA", "reason": reason},
+            json={"action_id": pressed.button, "user": "U_ANNA", "reason": "said by the demo"},
         )
         return answer.is_success
+
+    def _decide(self, pressed: Pressed, incident: dict[str, Any]) -> bool:
+        proposal = incident["proposal"]
+        wanted = {
+            "verdict": pressed.button,
+            "playbook": pressed.playbook,
+            "proposal_id": proposal["proposal_id"],
+            "proposal_version": proposal["version"],
+            "nonce": proposal["nonce"],
+        }
+        answer = self._http.post(f"{self.url}/v1/incidents/{incident['id']}/decision", json=wanted)
+        return answer.is_success and bool(answer.json()["accepted"])
+
+    def evening(self, incident: dict[str, Any]) -> Evening:
+        """Return what there is to see of an incident now."""
+        facts = self.facts(incident["id"]) if incident else []
+        return Evening(incident, facts, self.flags.is_on(FLAG), self.flags.is_on(DECOY))
+
+
+def _automatic_playbooks(data: Path) -> Path:
+    """Return a folder with the shipped rollback of flags, allowed to run without being asked."""
+    folder = data / "playbooks"
+    folder.mkdir(exist_ok=True)
+    text = (files("playbooks") / "library" / "flag_rollback.yaml").read_text()
+    own = text.replace("  quorum: 1\n", "  quorum: 1\n  automatic: true\n")
+    (folder / "flag_rollback.yaml").write_text(own)
+    return folder
 
 
 def _sdk(url: str) -> Any:

@@ -19,6 +19,7 @@ from activities.contracts import (
 from activities.doing import Doing, Hands
 from activities.guarding import as_application_error
 from activities.investigating import Investigating
+from activities.lessons import Lessons
 from activities.proposing import Proposing, state_hash
 from activities.recording import Recorder
 from activities.telling import Telling
@@ -67,7 +68,14 @@ def investigating(world: World) -> Investigating:
 
 
 def proposing(world: World) -> Proposing:
-    return Proposing(recorder(world), world.changes, world.library, hands(world), RandomIds())
+    return Proposing(
+        recorder(world),
+        world.changes,
+        world.library,
+        hands(world),
+        RandomIds(),
+        Lessons(world.log),
+    )
 
 
 async def application(world: World) -> ApplyInput:
