@@ -26,6 +26,7 @@ from recoup.web.pages import add_pages
 from recoup.web.problems import for_people, on_error, on_http_error, on_invalid
 from recoup.web.schema import describe_ingest
 from recoup.web.sources import add_sources
+from recoup.web.tracker import add_tracker
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -55,6 +56,7 @@ def build_web(app: App, desk: DecisionDesk, slack_handler: SlackHandler | None =
     add_api(web, app, desk, guard, metrics)
     add_hooks(web, app, appender.submit, metrics)
     add_sources(web, app, appender.submit, guard, metrics)
+    add_tracker(web)
     pages = add_pages(web, app, desk, guard)
     web.add_exception_handler(RecoupError, for_people(pages.problem, on_error))
     web.add_exception_handler(HTTPException, for_people(pages.problem, on_http_error))
