@@ -5,12 +5,15 @@ from temporalio import activity
 from activities.contracts import EscalateInput, Nothing, TellInput, Told
 from activities.recording import Recorder
 from activities.timeline import line_for
+from recoup.domain.errors import VendorRefused
 from recoup.domain.facts import ApprovalRequested, Escalated
 from recoup.domain.incident import Incident
 from recoup.domain.ports import Notifier, Pager
 
 SURFACE = "slack"
 ANNOUNCED = "announced"
+MESSAGE_GONE = "message_gone"
+"""The kind of the refusal by which a chat says that the message was deleted."""
 
 
 class Telling:
@@ -27,24 +30,36 @@ class Telling:
         incident = await self._recorder.incident(request.incident_id)
         reference = incident.messages.get(SURFACE)
         if reference is None:
-            reference = await self._post(incident)
+            reference = await self._post(incident, ANNOUNCED)
         else:
-            await self._notifier.update(incident, reference)
+            reference = await self._redraw(incident, reference)
         if request.proposal_id:
             await self._note_asked(incident, request.proposal_id, reference)
-        for entry in await self._recorder.stream(request.incident_id):
-            if request.after_version < entry.version <= incident.version:
-                line = line_for(entry)
-                if line:
-                    await self._notifier.reply(reference, line)
+        lines = [
+            line_for(entry)
+            for entry in await self._recorder.stream(request.incident_id)
+            if request.after_version < entry.version <= incident.version
+        ]
+        if news := "\n".join(line for line in lines if line):
+            await self._notifier.reply(reference, news)
         return Told(version=incident.version)
 
-    async def _post(self, incident: Incident) -> dict[str, str]:
+    async def _redraw(self, incident: Incident, reference: dict[str, str]) -> dict[str, str]:
+        """Draw the message anew; where somebody deleted it, post another."""
+        try:
+            await self._notifier.update(incident, reference)
+        except VendorRefused as refusal:
+            if refusal.kind != MESSAGE_GONE:
+                raise
+            return await self._post(incident, f"{ANNOUNCED}:{incident.version}")
+        return reference
+
+    async def _post(self, incident: Incident, step: str) -> dict[str, str]:
         reference = await self._notifier.post(incident)
         asked = ApprovalRequested(
             incident_id=incident.id, proposal_id="", surface=SURFACE, reference=reference
         )
-        entry = await self._recorder.record(incident.id, ANNOUNCED, asked)
+        entry = await self._recorder.record(incident.id, step, asked)
         assert isinstance(entry.fact, ApprovalRequested)
         return entry.fact.reference
 

@@ -1,7 +1,9 @@
 """The composition root: the only place where ports meet vendors and databases."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from integrations.argo.client import ArgoReleases
@@ -21,11 +23,11 @@ from integrations.meta_ads.client import MetaCampaigns
 from integrations.meta_ads.settings import MetaAdsSettings
 from integrations.pagerduty.client import PagerDutyPager
 from integrations.pagerduty.settings import PagerDutySettings
-from integrations.people.directory import SettingsDirectory
 from integrations.people.settings import PeopleSettings
 from integrations.quiet import QuietNotifier, QuietPager
 from integrations.releases import Releases
 from integrations.slack.client import SlackNotifier
+from integrations.slack.people import SlackDirectory
 from integrations.slack.settings import SlackSettings
 from integrations.tiktok_ads.client import TikTokCampaigns
 from integrations.tiktok_ads.settings import TikTokAdsSettings
@@ -33,6 +35,7 @@ from integrations.webhook.client import SignedWebhooks
 from integrations.webhook.settings import WebhookSettings
 from recoup.domain.clock import Clock
 from recoup.domain.ids import IdSource, RandomIds
+from recoup.domain.incident import Incident
 from recoup.domain.ports import (
     CampaignControl,
     DecisionDesk,
@@ -79,17 +82,18 @@ def build(settings: Settings, **overrides: Any) -> App:
         clock=clock,
         ids=RandomIds(),
         store=overrides.get("store") or open_from(settings, clock),
-        notifier=SlackNotifier(slack, url) if slack.configured else QuietNotifier(),
+        notifier=QuietNotifier(),
         pager=PagerDutyPager(pagerduty, http) if pagerduty.routing_key else QuietPager(),
         flags=LaunchDarklyFlags(launchdarkly, http),
         campaigns=_campaigns(settings, http),
         webhooks=SignedWebhooks(settings.section(WebhookSettings), http),
         releases=_releases(settings, http),
-        directory=SettingsDirectory(
-            slack.people, settings.section(PeopleSettings).members, slack.groups
-        ),
+        directory=SlackDirectory(slack, settings.section(PeopleSettings).members),
         change_readers=readers(settings, clock),
     )
+    if slack.configured:
+        draw = partial(_chart, app.store) if slack.charts else None
+        app = replace(app, notifier=SlackNotifier(slack, url, draw))
     return replace(app, **overrides)
 
 
@@ -123,13 +127,49 @@ def _releases(settings: Settings, http: VendorHttp) -> ReleaseControl:
     return Releases(platforms)
 
 
-def build_slack_handler(app: App, desk: DecisionDesk) -> Any:
-    """Return the async handler for ``/slack/events``, or None when Slack is not configured."""
+def _chart(store: Store, incident: Incident) -> bytes | None:
+    """Draw an incident's chart as PNG, if the detector has left evidence of it."""
+    record = store.evidence.get(incident.id)
+    if record is None:
+        return None
+    from detectors.evidence import from_bytes
+    from recoup.charts import draw
+
+    return draw(incident, from_bytes(record.payload), "png")
+
+
+@dataclass(frozen=True)
+class SlackEntrance:
+    """How Slack comes in: a handler for ``/slack/events``, a socket to keep open, or both."""
+
+    handler: Any = None
+    socket: Callable[[], AbstractAsyncContextManager[None]] | None = None
+
+
+def build_slack(app: App, desk: DecisionDesk) -> SlackEntrance:
+    """Return the entrance for Slack; empty when Slack is not configured.
+
+    Without a signing secret nothing is taken over HTTP, since nothing could be verified.
+    """
     slack = app.settings.section(SlackSettings)
     if not slack.configured:
-        return None
-    from slack_bolt.adapter.starlette.async_handler import AsyncSlackRequestHandler
+        return SlackEntrance()
+    from integrations.slack.app import build_bolt, http_handler, socket_mode
+    from integrations.slack.house import House
 
-    from integrations.slack.app import build_bolt
-
-    return AsyncSlackRequestHandler(build_bolt(slack, desk, app.directory, app.clock)).handle
+    settings = app.settings
+    house = House(
+        desk=desk,
+        directory=app.directory,
+        clock=app.clock,
+        incidents=app.store.incidents,
+        changes=app.store.changes,
+        log=app.store,
+        notifier=app.notifier,
+        public_url=settings.public_url or f"http://{settings.host}:{settings.port}",
+    )
+    bolt = build_bolt(slack, house)
+    return SlackEntrance(
+        handler=http_handler(bolt) if slack.signing_secret else None,
+        socket=partial(socket_mode, slack, bolt) if slack.app_token else None,
+    )

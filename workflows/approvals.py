@@ -43,6 +43,7 @@ class Gate(Frozen):
     outcome: GateOutcome | None = None
     wanted_playbook: str = ""
     decided_by: str = ""
+    decider: str = ""
     reason: str = ""
 
     @property
@@ -134,7 +135,12 @@ def _close(gate: Gate, decision: Decision, outcome: GateOutcome) -> Gate:
     if gate.outcome is not None:
         return gate
     return gate.model_copy(
-        update={"outcome": outcome, "decided_by": decision.by.id, "reason": decision.reason}
+        update={
+            "outcome": outcome,
+            "decided_by": decision.by.id,
+            "decider": decision.by.name,
+            "reason": decision.reason,
+        }
     )
 
 
@@ -213,7 +219,8 @@ def _asks_for_own(proposal: Proposal, decision: Decision) -> bool:
 
 
 def _already(gate: Gate) -> str:
-    who = f" by {gate.decided_by}" if gate.decided_by else ""
+    name = gate.decider or gate.decided_by
+    who = f" by {name}" if name else ""
     return {
         GateOutcome.EXPIRED: "Too late: the proposal has expired; nothing was done.",
         GateOutcome.WITHDRAWN: "The proposal was withdrawn; nothing was decided.",

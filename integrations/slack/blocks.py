@@ -3,28 +3,24 @@
 from typing import Any
 
 from slack_sdk.models.blocks import (
-    ActionsBlock,
     Block,
-    ButtonElement,
     ContextBlock,
     DividerBlock,
     HeaderBlock,
     ImageBlock,
     MarkdownTextObject,
-    Option,
-    OverflowMenuElement,
     PlainTextObject,
     SectionBlock,
 )
-from slack_sdk.models.blocks.basic_components import ConfirmObject
+from slack_sdk.models.blocks.basic_components import SlackFile
 
+from integrations.slack.asking import asking
+from integrations.slack.text import lines_within, moment, outside, plain
 from recoup.domain.facts import Resolution
 from recoup.domain.incident import Incident, Status
-from recoup.domain.proposals import Proposal
 
 HEADER_LIMIT = 150
 SECTION_LIMIT = 2900
-VALUE_LIMIT = 2000
 SHOWN_CAUSES = 3
 
 _ENDINGS = {
@@ -46,16 +42,9 @@ _STATUS = {
 }
 
 
-def escape(text: str) -> str:
-    """Escape what comes from outside for mrkdwn; no mention, link or formatting survives."""
-    plain = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    # A zero-width space keeps formatting characters from pairing up.
-    return "".join(f"{sign}\u200b" if sign in "*_~`" else sign for sign in plain)
-
-
 def fallback(incident: Incident) -> str:
-    """Return the plain text for notifications and screen readers."""
-    return f"{what_broke(incident)} for {incident.cohort.label}"[:SECTION_LIMIT]
+    """Return the text for notifications and screen readers."""
+    return outside(f"{what_broke(incident)} for {incident.cohort.label}", SECTION_LIMIT)
 
 
 def what_broke(incident: Incident) -> str:
@@ -64,131 +53,94 @@ def what_broke(incident: Incident) -> str:
     return f"{incident.metric} {word} to {incident.observed:.1%} (expected {incident.expected:.1%})"
 
 
-def message(incident: Incident, public_url: str) -> list[dict[str, Any]]:
-    """Return the blocks of an incident's message as it stands now."""
-    blocks: list[Block] = [
-        HeaderBlock(text=PlainTextObject(text=_cut(what_broke(incident), HEADER_LIMIT))),
-        _section(_summary(incident)),
-    ]
-    if public_url.startswith("https://") or "127.0.0.1" in public_url:
-        chart = f"{public_url}/incidents/{incident.id}/chart.png?v={incident.version}"
-        blocks.append(ImageBlock(image_url=chart, alt_text="Observed against expected"))
-    causes = _causes(incident)
-    if causes:
-        blocks += [DividerBlock(), _section(causes)]
-    blocks += _proposal(incident)
-    blocks.append(_footer(incident, public_url))
-    return [block.to_dict() for block in blocks]
-
-
-def _summary(incident: Incident) -> str:
-    impact = incident.impact
-    lines = [
-        f"*{_state(incident)}*",
-        f"*For whom:* {escape(incident.cohort.label)}",
-        f"*Since:* {incident.onset_at:%H:%M} UTC (noticed {incident.opened_at:%H:%M})",
-        f"*At risk per hour:* {incident.at_risk_per_hour.text()}",
-    ]
-    if impact is not None:
-        lines.append(f"*Lost so far:* {impact.lost_so_far.text()}")
-    if incident.recovered_per_hour is not None:
-        lines.append(f"*Recovered per hour:* {incident.recovered_per_hour.text()}")
-    if incident.check is not None:
-        check = incident.check
-        lines.append(
-            f"*Verification:* {check.observed:.1%} of {check.trials} trials where "
-            f"{check.expected:.1%} is normal ({check.gap:+.1%})"
-        )
-    return "\n".join(lines)
-
-
-def _state(incident: Incident) -> str:
+def state_of(incident: Incident) -> str:
+    """Return where the incident stands, in a few words with an emoji."""
     if incident.resolution is not None:
         return _ENDINGS[incident.resolution]
     return _STATUS[incident.status]
 
 
-def _causes(incident: Incident) -> str:
+def message(
+    incident: Incident, public_url: str, chart: dict[str, str] | None = None
+) -> list[dict[str, Any]]:
+    """Return the blocks of an incident's message as it stands now.
+
+    ``chart`` is ``{"id": ...}`` of an uploaded file, or ``{"url": ...}`` of a public address.
+    """
+    blocks: list[Block] = [
+        HeaderBlock(
+            text=PlainTextObject(text=plain(what_broke(incident), HEADER_LIMIT), emoji=False)
+        ),
+        section(_summary(incident)),
+    ]
+    if chart:
+        blocks.append(_image(incident, chart))
+    causes = _causes(incident)
+    if causes:
+        blocks += [DividerBlock(), section(causes)]
+    blocks += asking(incident, public_url)
+    blocks.append(_footer(incident, public_url))
+    return [block.to_dict() for block in blocks]
+
+
+def section(lines: list[str]) -> SectionBlock:
+    """Return a section of as many whole lines as Slack takes."""
+    text = lines_within(lines, SECTION_LIMIT)
+    return SectionBlock(text=MarkdownTextObject(text=text, verbatim=True))
+
+
+def _summary(incident: Incident) -> list[str]:
+    impact = incident.impact
+    lines = [
+        f"*{state_of(incident)}*",
+        f"*For whom:* {outside(incident.cohort.label, 500)}",
+        f"*Since:* {moment(incident.onset_at)} (noticed {moment(incident.opened_at)})",
+        f"*At risk per hour:* {outside(incident.at_risk_per_hour.text(), 200)}",
+    ]
+    if impact is not None:
+        lines.append(f"*Lost so far:* {outside(impact.lost_so_far.text(), 200)}")
+    if incident.recovered_per_hour is not None:
+        lines.append(f"*Recovered per hour:* {outside(incident.recovered_per_hour.text(), 200)}")
+    if incident.check is not None:
+        check = incident.check
+        verdict = check.verdict.value.replace("_", " ")
+        lines.append(
+            f"*Verification:* {verdict}: {check.observed:.1%} of {check.trials:,} trials where "
+            f"{check.expected:.1%} is normal ({check.gap:+.1%})"
+        )
+    return lines
+
+
+def _image(incident: Incident, chart: dict[str, str]) -> ImageBlock:
+    alt = f"Observed against expected rate of {incident.metric} for {incident.cohort.label}"
+    if "id" in chart:
+        return ImageBlock(slack_file=SlackFile(id=chart["id"]), alt_text=plain(alt, 300))
+    return ImageBlock(image_url=chart["url"], alt_text=plain(alt, 300))
+
+
+def _causes(incident: Incident) -> list[str]:
     if incident.attribution is None:
-        return ""
-    lines = ["*What caused it*"]
-    for hypothesis in incident.attribution.hypotheses[:SHOWN_CAUSES]:
-        name = escape(_cut(hypothesis.title or hypothesis.change_id, 200))
-        lines.append(f"{hypothesis.probability:.0%}  {name}")
-        lines += [f"      • {escape(_cut(f.text, 250))}" for f in hypothesis.findings[:2]]
-    return "\n".join(lines)
-
-
-def _proposal(incident: Incident) -> list[Block]:
-    proposal = incident.proposal
-    if proposal is None:
         return []
-    lines = ["*What can be done*", escape(_cut(proposal.title, 300))]
-    lines += [
-        f"• {escape(_cut(p.summary, 300))}. {escape(_cut(p.touched, 200))}"
-        for p in proposal.previews[:5]
-    ]
-    if incident.status is not Status.AWAITING_APPROVAL:
-        lines += _decisions(incident)
-        return [DividerBlock(), _section("\n".join(lines))]
-    rule = proposal.approval
-    roles = escape(", ".join(rule.roles))
-    lines.append(
-        f"_Risk {escape(proposal.risk)}. {rule.quorum} of {roles} decide until "
-        f"{proposal.expires_at:%H:%M} UTC; otherwise nothing is done._"
-    )
-    return [DividerBlock(), _section("\n".join(lines)), _buttons(proposal)]
-
-
-def _decisions(incident: Incident) -> list[str]:
-    return [
-        f"_{escape(_cut(d.by.name, 80))}: {d.verdict.value.replace('_', ' ')} at {d.at:%H:%M} UTC"
-        f"{f' ({escape(_cut(d.reason, 200))})' if d.reason else ''}_"
-        for d in incident.decisions[-4:]
-    ]
-
-
-def _buttons(proposal: Proposal) -> Block:
-    value = value_of(proposal)
-    confirm = ConfirmObject(
-        title="Carry it out?",
-        text=PlainTextObject(text=_cut(proposal.title, 300)),
-        confirm="Approve",
-        deny="Back",
-    )
-    more = [Option(text="Acknowledge", value="acknowledge"), Option(text="Snooze", value="snooze")]
-    more += [
-        Option(text=_cut(f"Instead: {name}", 75), value=_cut(f"other:{name}", 150))
-        for name in proposal.alternatives[:3]
-    ]
-    return ActionsBlock(
-        block_id=_cut(f"proposal|{proposal.incident_id}|{proposal.version}", 255),
-        elements=[
-            ButtonElement(
-                text="Approve", action_id="approve", value=value, style="primary", confirm=confirm
-            ),
-            ButtonElement(text="Reject", action_id="reject", value=value, style="danger"),
-            ButtonElement(text="False positive", action_id="false_positive", value=value),
-            OverflowMenuElement(action_id="more", options=more),
-        ],
-    )
-
-
-def value_of(proposal: Proposal) -> str:
-    """Return what a button carries: which proposal it belongs to, and its single-use nonce."""
-    parts = (proposal.incident_id, proposal.proposal_id, str(proposal.version), proposal.nonce)
-    return _cut("|".join(parts), VALUE_LIMIT)
+    lines = ["*What probably did it*"]
+    for hypothesis in incident.attribution.hypotheses[:SHOWN_CAUSES]:
+        name = outside(hypothesis.title or hypothesis.change_id, 250)
+        lines.append(f"{hypothesis.probability:.0%}  {name}")
+        for finding in hypothesis.findings[:2]:
+            side = "for" if finding.weight >= 0 else "against"
+            lines.append(f"      • {side}: {outside(finding.text, 300)}")
+    return lines
 
 
 def _footer(incident: Incident, public_url: str) -> Block:
-    link = f"<{public_url}/incidents/{incident.id}|Open the incident>"
-    text = f"{link} · {incident.id} · {incident.severity.value}"
-    return ContextBlock(elements=[MarkdownTextObject(text=text)])
+    parts = [outside(incident.id, 100), incident.severity.value]
+    if address := page_of(incident, public_url):
+        parts.insert(0, f"<{address}|Open the incident>")
+    text = MarkdownTextObject(text=" · ".join(parts), verbatim=True)
+    return ContextBlock(elements=[text])
 
 
-def _section(text: str) -> Block:
-    return SectionBlock(text=MarkdownTextObject(text=_cut(text, SECTION_LIMIT)))
-
-
-def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+def page_of(incident: Incident, public_url: str) -> str:
+    """Return the address of the incident's page, or nothing when it cannot be a link."""
+    address = f"{public_url}/incidents/{incident.id}"
+    is_safe = address.startswith(("https://", "http://")) and not set(address) & set(" <>|\n\r\t")
+    return address if is_safe and len(address) <= 1000 else ""

@@ -312,6 +312,34 @@ class SubjectErased(Fact):
     by: str
 
 
+class ApprovalReminded(Fact):
+    """People were reminded that a proposal is about to expire."""
+
+    type_name = "approval.reminded"
+    incident_id: str
+    proposal_id: str
+    closes_at: Moment
+
+
+class PlaybookHeld(Fact):
+    """A playbook would have been proposed, but is not trusted that far yet; it only looked on."""
+
+    type_name = "playbook.held"
+    incident_id: str
+    playbook: str
+    change_id: str
+    reason: str
+
+
+class RoundTripProven(Fact):
+    """A click on the test card of ``recoup doctor`` arrived."""
+
+    type_name = "doctor.round_trip_proven"
+    check_id: str
+    surface: str
+    by: str
+
+
 FACT_CLASSES: tuple[type[Fact], ...] = (
     ChangeRecorded,
     TimePassed,
@@ -337,6 +365,9 @@ FACT_CLASSES: tuple[type[Fact], ...] = (
     ReportWritten,
     FreezeSet,
     SubjectErased,
+    ApprovalReminded,
+    PlaybookHeld,
+    RoundTripProven,
 )
 
 FACT_TYPES: dict[str, type[Fact]] = {cls.type_name: cls for cls in FACT_CLASSES}

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from recoup.app import App, build_slack_handler
+from recoup.app import App, build_slack
 from recoup.domain.errors import StorageUnavailable
 from recoup.domain.proposals import Decision, DecisionAnswer
 from recoup.settings import Settings
@@ -36,4 +36,5 @@ class LateDesk:
 def make_web(app: App) -> Any:
     """Return the ASGI application of the api role."""
     desk = LateDesk(app.settings)
-    return build_web(app, desk, build_slack_handler(app, desk))
+    slack = build_slack(app, desk)
+    return build_web(app, desk, slack.handler, alongside=slack.socket)

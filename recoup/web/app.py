@@ -1,7 +1,7 @@
 """The ASGI application of the api role: API, inbound webhooks, pages."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from importlib.resources import files
 from typing import Any
 
@@ -35,15 +35,24 @@ POLICY = (
 SlackHandler = Callable[[Request], Awaitable[Response]]
 
 
-def build_web(app: App, desk: DecisionDesk, slack_handler: SlackHandler | None = None) -> FastAPI:
-    """Return the application; ``slack_handler`` takes Slack's interactions when there is one."""
+def build_web(
+    app: App,
+    desk: DecisionDesk,
+    slack_handler: SlackHandler | None = None,
+    alongside: Callable[[], AbstractAsyncContextManager[None]] | None = None,
+) -> FastAPI:
+    """Return the application; ``slack_handler`` takes Slack's interactions when there is one.
+
+    ``alongside`` is kept open while the application runs: a socket to a chat.
+    """
     metrics, guard = Metrics(), Guard(app.settings)
     appender = app.store.appender()
 
     @asynccontextmanager
     async def lifespan(_web: FastAPI) -> AsyncIterator[None]:
         appender.start()
-        yield
+        async with alongside() if alongside else nullcontext():
+            yield
         appender.close()
 
     web = FastAPI(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from recoup.charts import draw_evidence
 from recoup.domain.base import from_ms
-from recoup.web.charts import draw_evidence
 
 if TYPE_CHECKING:
     from detectors.backtest import Backtest, Shown

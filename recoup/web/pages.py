@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from detectors.evidence import IncidentEvidence, from_bytes
 from recoup.app import App
+from recoup.charts import draw
 from recoup.domain.errors import (
     Conflict,
     InvalidInput,
@@ -22,7 +23,6 @@ from recoup.domain.errors import (
 from recoup.domain.ports import DecisionDesk
 from recoup.domain.proposals import Decision, Person, Verdict
 from recoup.web import lookups, operations
-from recoup.web.charts import draw
 from recoup.web.guard import COOKIE, Guard
 from recoup.web.rendering import Renderer, link
 from recoup.web.views import get_incident, incident_of, overview_of

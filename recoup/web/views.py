@@ -10,12 +10,12 @@ import numpy as np
 from activities.timeline import line_for
 from detectors.evidence import from_bytes
 from recoup.app import App
+from recoup.charts import marks_of, series_of
 from recoup.domain.base import from_ms, to_ms
 from recoup.domain.changes import Change
 from recoup.domain.errors import NotFound
 from recoup.domain.incident import Incident, Status
 from recoup.domain.series import TickRow
-from recoup.web.charts import marks_of, series_of
 from recoup.web.looking import Looking, Tally, span
 from recoup.web.plots import Line, Mark, Plot, spark, time_plot
 from recoup.web.rendering import words

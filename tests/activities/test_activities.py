@@ -193,6 +193,17 @@ async def test_the_message_is_posted_once_and_its_thread_tells_each_fact_once(
     assert world.log.incident().messages == {"slack": {"channel": "C1", "ts": "1"}}
 
 
+async def test_a_deleted_message_is_posted_anew(world: World) -> None:
+    telling = Telling(recorder(world), world.notifier, world.pager)
+    await telling.tell(TellInput(incident_id=INCIDENT, after_version=0))
+    world.notifier.gone = True
+    await telling.tell(TellInput(incident_id=INCIDENT, after_version=1))
+    assert world.log.incident().messages == {"slack": {"channel": "C1", "ts": "2"}}
+    world.notifier.gone = False
+    await telling.tell(TellInput(incident_id=INCIDENT, after_version=1))
+    assert len(world.notifier.posts) == 2
+
+
 async def test_people_are_woken_once_for_each_reason(world: World) -> None:
     telling = Telling(recorder(world), world.notifier, world.pager)
     request = EscalateInput(incident_id=INCIDENT, round=1, reason="nobody answered")
@@ -257,6 +268,7 @@ def test_every_fact_is_a_line_or_knowingly_none(world: World) -> None:
         "feedback.given",
         "report.written",
         "freeze.set",
+        "doctor.round_trip_proven",
         "privacy.subject_erased",
     }
     spoken = {each.type_name for each in FACT_CLASSES if has_line(each)}

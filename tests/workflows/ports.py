@@ -333,6 +333,7 @@ class MemoryNotifier:
         self.updates: list[Incident] = []
         self.replies: list[str] = []
         self.away = False
+        self.gone = False
 
     def _check(self) -> None:
         if self.away:
@@ -345,6 +346,8 @@ class MemoryNotifier:
 
     async def update(self, incident: Incident, reference: dict[str, str]) -> None:
         self._check()
+        if self.gone:
+            raise VendorRefused("the message was deleted", kind="message_gone")
         self.updates.append(incident)
 
     async def reply(self, reference: dict[str, str], text: str) -> None:

@@ -6,6 +6,7 @@ let shown = "";
 const el = (tag, cls, text) => { const e = document.createElement(tag); if (cls) e.className = cls; if (text !== undefined) e.textContent = text; return e; };
 const plain = (t) => t.replace(/:(\w+):/g, (all, name) => EMOJI[name] || all).replace(/&lt;/g, "<").replace(/&gt;/g, ">").replace(/&amp;/g, "&");
 function mrkdwn(target, text) {
+  text = text.replace(/<!date\^\d+\^[^|>]+\|([^>]+)>/g, "$1");
   for (const part of text.split(/(\*[^*\n]+\*|_[^_\n]+_|<https?:[^>|]+\|[^>]+>)/)) {
     let m;
     if (/^\*(?!\u200b).+\*$/.test(part)) target.append(el("b", "", plain(part.slice(1, -1))));
@@ -17,8 +18,9 @@ function mrkdwn(target, text) {
 }
 async function click(action, option) {
   let why = "";
-  if (["reject", "false_positive"].includes(action.action_id)) {
-    document.querySelector("#form-title").textContent = action.text.text;
+  const asks = ["reject", "false_positive", "other_playbook"];
+  if (asks.includes(action.action_id) || asks.includes(option)) {
+    document.querySelector("#form-title").textContent = option || action.text.text;
     form.showModal();
     await new Promise((done) => form.addEventListener("close", done, { once: true }));
     if (form.returnValue !== "send") return;
@@ -31,7 +33,7 @@ function block(b) {
   if (b.type === "header") return el("p", "head", plain(b.text.text));
   if (b.type === "section") return mrkdwn(el("div", "section"), b.text.text);
   if (b.type === "divider") return el("hr");
-  if (b.type === "image") { const i = el("img", "image"); i.src = b.image_url; i.alt = b.alt_text; i.onerror = () => i.remove(); return i; }
+  if (b.type === "image") { const i = el("img", "image"); i.src = b.image_url || `/_files/${b.slack_file.id}`; i.alt = b.alt_text; i.onerror = () => i.remove(); return i; }
   if (b.type === "context") { const c = el("div", "context"); b.elements.forEach((e) => mrkdwn(c, e.text)); return c; }
   const row = el("div", "actions");
   for (const a of b.elements || []) {
