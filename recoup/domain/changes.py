@@ -1,9 +1,10 @@
 """The contract of a change: one fact about the shop itself; someone or something altered it."""
 
+import json
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from recoup.domain.base import Frozen, Moment
 
@@ -22,6 +23,29 @@ class ChangeKind(StrEnum):
     THIRD_PARTY = "third_party"
 
 
+DEEPEST = 20
+"""How deep ``undo`` may be nested."""
+
+
+def _storable(undo: dict[str, Any]) -> dict[str, Any]:
+    """Refuse what cannot be written as JSON: half characters, numbers without end, nests."""
+    try:
+        json.dumps(undo, allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"cannot be kept as JSON: {type(error).__name__}") from error
+    level: list[Any] = [undo]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for item in level
+            if isinstance(item, dict | list)
+            for inner in (item.values() if isinstance(item, dict) else item)
+        ]
+    if any(isinstance(item, dict | list) for item in level):
+        raise ValueError(f"nested more than {DEEPEST} deep")
+    return undo
+
+
 class Change(Frozen):
     """Someone or something altered the shop.
 
@@ -32,11 +56,11 @@ class Change(Frozen):
     made it (e-mail, login): where a playbook asks for it, they do not approve the way back.
     """
 
-    id: str = Field(min_length=1, max_length=200)
+    id: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
     kind: ChangeKind
     time: Moment
     title: str = Field(default="", max_length=500)
     ref: str = Field(default="", max_length=500)
     scope: dict[str, str | list[str]] = Field(default_factory=dict)
-    undo: dict[str, Any] = Field(default_factory=dict)
+    undo: Annotated[dict[str, Any], AfterValidator(_storable)] = Field(default_factory=dict)
     by: str = Field(default="", max_length=200)
