@@ -19,7 +19,12 @@ MIN_LEARNED = 150.0
 MIN_AGE_MS = DAY_MS // 2
 MIN_VALUE_LEARNED = 60.0
 MIN_VALUE_AGE_MS = DAY_MS // 8
-DEPTH_SHARES = (0.3, 0.35, 0.35)
+DEPTH_SHARES = (0.1, 0.25, 0.325, 0.325)
+"""What everyone, single values, pairs and triples may cost."""
+
+LARGE_FIRST = 0.3
+"""A cohort's share goes with this power of its trials: where most is at stake, least is asked."""
+
 STEP_SHARE = 0.8
 VOLUME_SHARE = 0.05
 STEP_SLACK, OTHER_SLACK = 4.5, 3.0
@@ -37,7 +42,7 @@ class Budget:
         self._depth = np.zeros(0, dtype=np.int64)
         self._changing = np.zeros(0, dtype=bool)
         self._rest = np.zeros(0, dtype=np.int64)
-        self._group_limit = np.full((len(plan.names), 3), np.inf)
+        self._group_limit = np.full((len(plan.names), len(DEPTH_SHARES)), np.inf)
 
     @property
     def volume_limit(self) -> float:
@@ -54,7 +59,7 @@ class Budget:
         earned = (evidence.learned[:, :size] >= MIN_LEARNED) & old
         # A cohort that a change made is judged by its other values; those must have earned it.
         watched = earned | (self._changing[:size] & earned[:, self._rest[:size]])
-        group = np.maximum(self._depth - 1, 0)
+        weight = np.maximum(evidence.learned[:, :size], MIN_LEARNED) ** LARGE_FIRST
         for metric in range(len(self.plan.names)):
             share, slack = STEP_SHARE / self.plan.steps, STEP_SLACK
             if metric >= self.plan.steps:
@@ -62,14 +67,16 @@ class Budget:
                 slack = OTHER_SLACK
                 watched[metric] &= self._depth[:size] <= 2
                 share = (1 - STEP_SHARE) / (len(self.plan.names) - self.plan.steps)
-            counts = np.bincount(group[watched[metric]], minlength=3).astype(float)
-            portion = share * np.array(DEPTH_SHARES)
-            self._group_limit[metric] = (
-                np.log(self.chances * np.maximum(counts, 1.0) / portion) - slack
-            )
-            evidence.limit[metric, :size] = np.where(
-                watched[metric], self._group_limit[metric, group], np.inf
-            )
+            portion = np.log(self.chances / (share * np.array(DEPTH_SHARES))) - slack
+            mine, depth = watched[metric], self._depth[:size]
+            count = np.maximum(np.bincount(depth[mine], minlength=len(portion)), 1)
+            total = np.bincount(depth[mine], weight[metric][mine], len(portion))
+            # What a change made has few trials of its own yet; it counts as one of usual size.
+            made = self._changing[:size]
+            own = np.where(made, (total / count)[depth], weight[metric])
+            limit = portion[depth] + np.log(np.maximum(total, 1.0)[depth] / np.maximum(own, 1.0))
+            evidence.limit[metric, :size] = np.where(mine, limit, np.inf)
+            self._group_limit[metric] = portion + np.log(count)
         self._judge_values(evidence, index, now_ms - born)
 
     def extend(self, evidence: Evidence, index: CohortIndex) -> None:
@@ -79,9 +86,10 @@ class Budget:
             return
         self._describe(index)
         fresh = np.arange(start, stop)[self._changing[start:stop]]
-        group = np.maximum(self._depth[fresh] - 1, 0)
         judged = np.isfinite(evidence.limit[:, self._rest[fresh]])
-        evidence.limit[:, fresh] = np.where(judged, self._group_limit[:, group], np.inf)
+        evidence.limit[:, fresh] = np.where(
+            judged, self._group_limit[:, self._depth[fresh]], np.inf
+        )
         evidence.limit[self.plan.steps :, fresh[self._depth[fresh] > 2]] = np.inf
         self._widen(index)
 

@@ -30,6 +30,18 @@ class Plan(NamedTuple):
     missing: int
     """The metric number of ``missing:funnel[0]``; those of the further types follow."""
 
+    def explains(self, metric: int) -> npt.NDArray[np.bool_]:
+        """Return of which metrics an incident of one explains what they do in its cohort.
+
+        A step explains the steps it has a part in common with, and all errors; whatever else
+        departs there has a cause of its own. Errors and lost beacons explain everything.
+        """
+        explained = np.ones(len(self.names), dtype=bool)
+        if metric < self.steps:
+            apart = (self.end <= self.start[metric]) | (self.start >= self.end[metric])
+            explained[: self.steps] = ~apart
+        return explained
+
 
 def plan_of(funnel: tuple[str, ...]) -> Plan:
     """Return the metrics of a funnel."""

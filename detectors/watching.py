@@ -190,10 +190,10 @@ class Watching:
         for incident in self.incidents.values():
             if not incident.suppresses or not told or incident.metric.startswith("volume:"):
                 continue
-            inside = self.index.covered(incident.cohort, told.leaf)
-            mine = told.part(inside)
             metric = self.plan.names.index(incident.metric)
-            mine = mine.part(mine.metric == metric)
+            inside = self.index.covered(incident.cohort, told.leaf)
+            inside &= self.plan.explains(metric)[told.metric]
+            mine = told.part(inside & (told.metric == metric))
             if mine and incident.look(float(self.evidence.gains(mine, incident.effect).sum())):
                 incident.recovered_ms = now_ms
             told = told.part(~inside)
