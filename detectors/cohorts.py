@@ -107,6 +107,16 @@ class CohortIndex:
         slot = int(find_slot(self._table[0], key))
         return int(self._table[1, slot]) if key and self._table[0, slot] == key else EVERYONE_ID
 
+    def values_since(self, moment_ms: int, dimensions: frozenset[str]) -> Ints:
+        """Return the numbers of values of some dimensions that were first seen since a moment."""
+        found = [
+            number
+            for number, (dimension, _) in enumerate(self.values)
+            if dimension in dimensions
+            and self.first_seen_ms[self.single_of_value[number]] >= moment_ms
+        ]
+        return np.array(found, dtype=np.int64)
+
     def cohort_of(self, values: tuple[int, ...]) -> Cohort:
         """Return the cohort with these values, given by their numbers."""
         return Cohort(dict(self.values[value] for value in values if value))

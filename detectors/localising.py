@@ -22,8 +22,13 @@ RISES = np.array([1.4, 2.0, 3.0, 4.5, 7.0, 10.0, 15.0, 25.0, 45.0])
 DEPTH_PRIORS = (0.1, 0.4, 0.25, 0.25)
 """How likely an incident hits everyone, one value, a pair or a triple of values."""
 
+FRESH_PRIOR = 0.15
+"""How likely it hits just the users of one value that a change has lately made."""
+
+FRESH_MS = 12 * 3600 * 1000
 PLAUSIBLE_SHARE = 0.01
 LOOK_BACK_MS = 90 * 60_000
+NOTHING_FRESH: Ints = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -91,8 +96,13 @@ def exposed_since(
     )
 
 
-def find_root(trials: Exposed, index: CohortIndex, max_dims: int) -> tuple[Cohort, int]:
-    """Return the cohort that explains the harm best, and the place of its effect in ``ratios``."""
+def find_root(
+    trials: Exposed, index: CohortIndex, max_dims: int, fresh: Ints = NOTHING_FRESH
+) -> tuple[Cohort, int]:
+    """Return the cohort that explains the harm best, and the place of its effect in ``ratios``.
+
+    ``fresh`` are the numbers of values that changes have lately made.
+    """
     leaves, place = np.unique(trials.leaf, return_inverse=True)
     gains = np.hstack([trials.gains(), np.ones((len(trials.leaf), 1))])
     by_leaf = np.zeros((len(leaves), gains.shape[1]))
@@ -102,7 +112,7 @@ def find_root(trials: Exposed, index: CohortIndex, max_dims: int) -> tuple[Cohor
     sums, size = sums[:, :-1], sums[:, -1]
     best = sums.argmax(axis=1)
     score = sums[np.arange(len(keys)), best]
-    score -= _prices(keys, size, max_dims)
+    score -= _prices(keys, size, max_dims, fresh)
     # Of cohorts that score alike, the shorter name and then the label decide, not their numbers.
     close = np.flatnonzero(score >= score.max() - 1e-9)
     names = [index.cohort_of(unpack(int(keys[row]))) for row in close.tolist()]
@@ -110,7 +120,7 @@ def find_root(trials: Exposed, index: CohortIndex, max_dims: int) -> tuple[Cohor
     return index.cohort_of(unpack(int(keys[chosen]))), int(best[chosen])
 
 
-def _prices(keys: Ints, size: Floats, max_dims: int) -> Floats:
+def _prices(keys: Ints, size: Floats, max_dims: int, fresh: Ints) -> Floats:
     """Return the price of having picked each cohort: its prior among those of its depth."""
     depth = _depth(keys)
     plausible = size >= PLAUSIBLE_SHARE * size[0]
@@ -118,6 +128,8 @@ def _prices(keys: Ints, size: Floats, max_dims: int) -> Floats:
     for dims in range(1, max_dims + 1):
         count = max(int((plausible & (depth == dims)).sum()), 1)
         prices[depth == dims] = math.log(count / DEPTH_PRIORS[dims])
+    made = np.isin(keys, fresh)
+    prices[made] = np.minimum(prices[made], math.log(max(len(fresh), 1) / FRESH_PRIOR))
     return prices
 
 
