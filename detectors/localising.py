@@ -22,6 +22,7 @@ RISES = np.array([1.4, 2.0, 3.0, 4.5, 7.0, 10.0, 15.0, 25.0, 45.0])
 DEPTH_PRIORS = (0.1, 0.4, 0.25, 0.25)
 """How likely an incident hits everyone, one value, a pair or a triple of values."""
 
+LONGER = 0.5
 FRESH_PRIOR = 0.15
 """How likely it hits just the users of one value that a change has lately made."""
 
@@ -125,9 +126,12 @@ def _prices(keys: Ints, size: Floats, max_dims: int, fresh: Ints) -> Floats:
     depth = _depth(keys)
     plausible = size >= PLAUSIBLE_SHARE * size[0]
     prices = np.full(len(keys), -math.log(DEPTH_PRIORS[0]))
+    last = 0.0
     for dims in range(1, max_dims + 1):
         count = max(int((plausible & (depth == dims)).sum()), 1)
-        prices[depth == dims] = math.log(count / DEPTH_PRIORS[dims])
+        # Of two names for the same people the shorter one is the cheaper.
+        last = max(math.log(count / DEPTH_PRIORS[dims]), last + LONGER)
+        prices[depth == dims] = last
     made = np.isin(keys, fresh)
     prices[made] = np.minimum(prices[made], math.log(max(len(fresh), 1) / FRESH_PRIOR))
     return prices
