@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Body, FastAPI, Query
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -13,6 +14,7 @@ from recoup.domain.base import Frozen
 from recoup.domain.changes import Change
 from recoup.domain.errors import ContentConflict, NotFound
 from recoup.domain.facts import ChangeRecorded, FeedbackGiven, NewFact
+from recoup.domain.ids import derive_id
 from recoup.domain.incident import Incident, Status
 from recoup.domain.ports import DecisionDesk
 from recoup.domain.proposals import Decision, DecisionAnswer, Person, Verdict
@@ -38,8 +40,20 @@ class DecisionRequest(Frozen):
     proposal_id: str = ""
     proposal_version: int = 0
     nonce: str = ""
-    reason: str = ""
+    state_hash: str = ""
+    reason: str = Field(default="", max_length=500)
     playbook: str = ""
+    snooze_s: int = Field(default=0, ge=0)
+    request_id: str = Field(default="", max_length=100)
+
+    def bound(self, decision: Decision) -> Decision:
+        """Return the decision with what it names; the same ``request_id`` is the same decision."""
+        named = {"proposal_id", "proposal_version", "nonce", "state_hash", "playbook", "snooze_s"}
+        changes = self.model_dump(include=named)
+        if self.request_id:
+            parts = (decision.incident_id, decision.by.id, self.verdict, self.request_id)
+            changes["decision_id"] = derive_id("dec", *parts)
+        return decision.model_copy(update=changes)
 
 
 def add_api(web: FastAPI, app: App, desk: DecisionDesk, guard: Guard, metrics: Metrics) -> None:
@@ -147,8 +161,7 @@ def _add_words(web: FastAPI, app: App, desk: DecisionDesk, guard: Guard) -> None
         await asyncio.to_thread(_get, app, incident_id)
         person = Person(id="api:operator", name="operator", roles=OPERATOR_ROLES)
         decision = _decision(app, incident_id, wanted.verdict, person, wanted.reason)
-        named = wanted.model_dump(include={"proposal_id", "proposal_version", "nonce", "playbook"})
-        return await desk.decide(decision.model_copy(update=named))
+        return await desk.decide(wanted.bound(decision))
 
 
 def _decision(

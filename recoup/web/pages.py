@@ -228,12 +228,14 @@ class Pages:
             proposal_id=form.get("proposal_id", ""),
             proposal_version=_whole(form.get("proposal_version", "0")),
             nonce=form.get("nonce", ""),
+            state_hash=form.get("state_hash", ""),
             verdict=_verdict(form.get("verdict", "")),
             by=person,
             at=self._app.clock.now(),
             surface="page",
             reason=form.get("reason", "")[:500],
             playbook=form.get("playbook", ""),
+            snooze_s=_whole(form.get("snooze_s", "0")),
         )
         answer = await self._desk.decide(decision)
         target = link(f"/incidents/{incident_id}", said=answer.text)
