@@ -9,6 +9,8 @@ from typing import Any
 from integrations.argo.client import ArgoReleases
 from integrations.argo.settings import ArgoSettings
 from integrations.campaigns import AdPlatform, Campaigns
+from integrations.email.client import EmailPager
+from integrations.email.settings import EmailSettings
 from integrations.github.client import GitHubReleases
 from integrations.github.settings import GitHubSettings
 from integrations.gitlab.client import GitLabReleases
@@ -23,6 +25,7 @@ from integrations.meta_ads.client import MetaCampaigns
 from integrations.meta_ads.settings import MetaAdsSettings
 from integrations.pagerduty.client import PagerDutyPager
 from integrations.pagerduty.settings import PagerDutySettings
+from integrations.pagers import EveryPager
 from integrations.people.settings import PeopleSettings
 from integrations.quiet import QuietNotifier, QuietPager
 from integrations.releases import Releases
@@ -75,7 +78,6 @@ def build(settings: Settings, **overrides: Any) -> App:
     http = make_client()
     slack = settings.section(SlackSettings)
     launchdarkly = settings.section(LaunchDarklySettings)
-    pagerduty = settings.section(PagerDutySettings)
     url = settings.public_url or f"http://{settings.host}:{settings.port}"
     app = App(
         settings=settings,
@@ -83,7 +85,7 @@ def build(settings: Settings, **overrides: Any) -> App:
         ids=RandomIds(),
         store=overrides.get("store") or open_from(settings, clock),
         notifier=QuietNotifier(),
-        pager=PagerDutyPager(pagerduty, http) if pagerduty.routing_key else QuietPager(),
+        pager=_pager(settings, http, url),
         flags=LaunchDarklyFlags(launchdarkly, http),
         campaigns=_campaigns(settings, http),
         webhooks=SignedWebhooks(settings.section(WebhookSettings), http),
@@ -125,6 +127,17 @@ def _releases(settings: Settings, http: VendorHttp) -> ReleaseControl:
     if argo.base_url:
         platforms["argo"] = ArgoReleases(argo, http)
     return Releases(platforms)
+
+
+def _pager(settings: Settings, http: VendorHttp, url: str) -> Pager:
+    """Join every way to wake people that is configured."""
+    pagerduty, mail = settings.section(PagerDutySettings), settings.section(EmailSettings)
+    ways: list[Pager] = []
+    if pagerduty.routing_key:
+        ways.append(PagerDutyPager(pagerduty, http))
+    if mail.configured:
+        ways.append(EmailPager(mail, url))
+    return EveryPager(ways) if ways else QuietPager()
 
 
 def _chart(store: Store, incident: Incident) -> bytes | None:
