@@ -23,6 +23,7 @@ from integrations.launchdarkly.client import LaunchDarklyFlags
 from integrations.launchdarkly.settings import LaunchDarklySettings
 from integrations.meta_ads.client import MetaCampaigns
 from integrations.meta_ads.settings import MetaAdsSettings
+from integrations.oidc.settings import OidcSettings
 from integrations.pagerduty.client import PagerDutyPager
 from integrations.pagerduty.settings import PagerDutySettings
 from integrations.pagers import EveryPager
@@ -44,6 +45,7 @@ from recoup.domain.ports import (
     DecisionDesk,
     Directory,
     FlagControl,
+    IdentityProvider,
     Notifier,
     Pager,
     ReleaseControl,
@@ -70,6 +72,8 @@ class App:
     directory: Directory
     change_readers: Mapping[str, Reader]
     """Inbound webhooks by vendor: headers (lower case) and raw body to what they tell."""
+    provider: IdentityProvider | None = None
+    """Where people sign in, when there is such a place."""
 
 
 def build(settings: Settings, **overrides: Any) -> App:
@@ -96,7 +100,17 @@ def build(settings: Settings, **overrides: Any) -> App:
     if slack.configured:
         draw = partial(_chart, app.store) if slack.charts else None
         app = replace(app, notifier=SlackNotifier(slack, url, draw))
-    return replace(app, **overrides)
+    app = replace(app, **overrides)
+    return app if app.provider else replace(app, provider=_provider(settings, app.directory))
+
+
+def _provider(settings: Settings, directory: Directory) -> IdentityProvider | None:
+    oidc = settings.section(OidcSettings)
+    if not oidc.issuer:
+        return None
+    from integrations.oidc.client import OidcProvider
+
+    return OidcProvider(oidc, directory)
 
 
 def _campaigns(settings: Settings, http: VendorHttp) -> CampaignControl:

@@ -120,6 +120,21 @@ class PrivacySettings(_Part):
     )
 
 
+class WebSettings(_Part):
+    """How people come in to the pages, and how often anybody may call."""
+
+    session_h: float = Field(default=12.0, description="a session on the pages ends after this")
+    sign_ins_per_minute: int = Field(
+        default=10, description="attempts to sign in, and wrong keys, from one address"
+    )
+    requests_per_minute: int = Field(
+        default=1200, description="API calls and forms of one caller, events excepted"
+    )
+    event_requests_per_minute: int = Field(
+        default=0, description="batches of events of one caller; 0 sets no limit"
+    )
+
+
 class ClockSettings(_Part):
     """For rehearsals only: a shop whose time runs ``pace`` times as fast as the machine's."""
 
@@ -191,6 +206,7 @@ class Settings(_FromEnvironment):
     detect: DetectSettings = DetectSettings()
     response: ResponseSettings = ResponseSettings()
     privacy: PrivacySettings = PrivacySettings()
+    web: WebSettings = WebSettings()
     clock: ClockSettings = ClockSettings()
     config_file: Path | None = Field(default=None, description="where these settings were read")
     sections: dict[str, dict[str, Any]] = Field(

@@ -67,7 +67,8 @@ class Store:
         self.clock = clock
         self.privacy = privacy
         self.key_file = database.path.with_suffix(".key") if database.path else None
-        self.pseudonyms = Pseudonyms(MasterKey(privacy.master_key, self.key_file))
+        self.master_key = MasterKey(privacy.master_key, self.key_file)
+        self.pseudonyms = Pseudonyms(self.master_key)
         self.incidents = StoredIncidents(database)
         self.changes = StoredChanges(database)
         self.evidence = StoredEvidence(database)

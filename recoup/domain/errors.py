@@ -12,7 +12,9 @@
     │   ├── StaleProposal         the proposal was replaced or decided meanwhile
     │   ├── StateMoved            the target of an action is no longer as recorded
     │   └── ContentConflict       the same id came before with other content
-    ├── NotAllowed                the caller lacks a role, a scope or a valid signature
+    ├── NotAllowed                the caller is nobody we know, or the signature is not valid
+    │   └── MissingRight          we know the caller, who lacks the role or the scope
+    ├── TooMany                   the caller may come back after ``retry_after_s``
     ├── LogDamaged                the operator: a block or the hash chain does not verify
     ├── StorageUnavailable        the operator: disk full, read only, database unreachable
     └── VendorError               the other side of an integration
@@ -69,6 +71,18 @@ class ContentConflict(Conflict):
 
 class NotAllowed(RecoupError):
     """The caller lacks the role, scope or signature for this."""
+
+
+class MissingRight(NotAllowed):
+    """The caller is known but lacks the role or the scope for this."""
+
+
+class TooMany(RecoupError):
+    """The caller came too often; ``retry_after_s`` says when it may come again."""
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class LogDamaged(RecoupError):

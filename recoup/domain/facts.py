@@ -5,13 +5,17 @@ whose shape changes gets the next ``schema_version`` and a step in ``recoup.doma
 """
 
 from enum import StrEnum
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
+from recoup.domain.access_facts import KeyCreated as KeyCreated
+from recoup.domain.access_facts import KeyRevoked as KeyRevoked
+from recoup.domain.access_facts import SignedIn as SignedIn
 from recoup.domain.base import Frozen, Moment
 from recoup.domain.changes import Change
 from recoup.domain.cohort import Cohort
+from recoup.domain.fact_base import Fact as Fact
 from recoup.domain.hypotheses import Attribution
 from recoup.domain.money import Impact, MoneyRange
 from recoup.domain.proposals import ActionPreview, ActionResult, Decision, Proposal
@@ -45,13 +49,6 @@ class Resolution(StrEnum):
     ESCALATED = "escalated"
     SHADOW = "shadow"
     NOTED = "noted"
-
-
-class Fact(Frozen):
-    """Something that happened. Subclasses set ``type_name``; ``schema_version`` starts at 1."""
-
-    type_name: ClassVar[str]
-    schema_version: ClassVar[int] = 1
 
 
 class ChangeRecorded(Fact):
@@ -368,6 +365,9 @@ FACT_CLASSES: tuple[type[Fact], ...] = (
     ApprovalReminded,
     PlaybookHeld,
     RoundTripProven,
+    KeyCreated,
+    KeyRevoked,
+    SignedIn,
 )
 
 FACT_TYPES: dict[str, type[Fact]] = {cls.type_name: cls for cls in FACT_CLASSES}

@@ -312,3 +312,15 @@ class Directory(Protocol):
     async def refresh(self) -> None:
         """Bring memberships of groups up to date, if they are old; never raises."""
         ...
+
+
+class IdentityProvider(Protocol):
+    """Signs people in: sends a browser there, and takes it when it comes back."""
+
+    async def send_there(self, request: Any, back_to: str) -> Any:
+        """Return the redirect to the provider. Raises TransientVendorError when it is away."""
+        ...
+
+    async def person_from(self, request: Any) -> Person:
+        """Return who came back. Raises NotAllowed unless everything about the answer holds."""
+        ...

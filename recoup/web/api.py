@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from recoup.app import App
+from recoup.domain.access import Scope
 from recoup.domain.base import Frozen
 from recoup.domain.changes import Change
 from recoup.domain.errors import ContentConflict, NotFound
@@ -19,7 +20,7 @@ from recoup.domain.incident import Incident, Status
 from recoup.domain.ports import DecisionDesk
 from recoup.domain.proposals import Decision, DecisionAnswer, Person, Verdict
 from recoup.observability import Metrics
-from recoup.web.guard import OPERATOR_ROLES, Guard
+from recoup.web.guard import Guard
 from recoup.web.schema import event_schema
 
 DETECTOR = "detector"
@@ -85,7 +86,7 @@ def _add_changes(web: FastAPI, app: App, guard: Guard, metrics: Metrics) -> None
     @web.post("/v1/changes", status_code=202)
     async def post_change(request: Request, change: Change) -> dict[str, Any]:
         """Record that the shop was altered; the same id counts once."""
-        guard.check_api(request)
+        guard.check_api(request, Scope.CHANGES_WRITE)
         new = await asyncio.to_thread(record_change, app, change)
         metrics.changes.inc(int(new))
         return {"id": change.id, "new": new}
@@ -106,13 +107,13 @@ def _add_incidents(web: FastAPI, app: App, guard: Guard) -> None:
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> list[Incident]:
         """List incidents, the latest first."""
-        guard.check_api(request)
+        guard.check_api(request, Scope.INCIDENTS_READ)
         return app.store.incidents.list(open_only=open_only, limit=limit)
 
     @web.get("/v1/incidents/{incident_id}")
     def show_incident(request: Request, incident_id: str) -> dict[str, Any]:
         """Return an incident and its facts."""
-        guard.check_api(request)
+        guard.check_api(request, Scope.INCIDENTS_READ)
         incident = _get(app, incident_id)
         facts = [
             {
@@ -133,9 +134,9 @@ def _add_words(web: FastAPI, app: App, desk: DecisionDesk, guard: Guard) -> None
         request: Request, incident_id: str, feedback: Annotated[Feedback, Body()]
     ) -> DecisionAnswer:
         """Say what an incident was; a false positive retrains the learners."""
-        guard.check_api(request)
+        caller = guard.check_api(request, Scope.DECIDE)
         incident = await asyncio.to_thread(_get, app, incident_id)
-        person = Person(id=f"api:{feedback.by}", name=feedback.by, roles=OPERATOR_ROLES)
+        person = Person(id=f"api:{feedback.by}", name=feedback.by, roles=caller.roles)
         if feedback.label == "false_positive" and incident.status is not Status.CLOSED:
             decision = _decision(app, incident_id, Verdict.FALSE_POSITIVE, person, feedback.reason)
             return await desk.decide(decision)
@@ -157,10 +158,9 @@ def _add_words(web: FastAPI, app: App, desk: DecisionDesk, guard: Guard) -> None
     @web.post("/v1/incidents/{incident_id}/decision")
     async def decide(request: Request, incident_id: str, wanted: DecisionRequest) -> DecisionAnswer:
         """Decide on the open proposal; the answer says whether it was accepted."""
-        guard.check_api(request)
+        caller = guard.check_api(request, Scope.DECIDE)
         await asyncio.to_thread(_get, app, incident_id)
-        person = Person(id="api:operator", name="operator", roles=OPERATOR_ROLES)
-        decision = _decision(app, incident_id, wanted.verdict, person, wanted.reason)
+        decision = _decision(app, incident_id, wanted.verdict, caller, wanted.reason)
         return await desk.decide(wanted.bound(decision))
 
 

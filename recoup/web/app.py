@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
@@ -18,14 +19,18 @@ from recoup.app import App
 from recoup.domain.errors import RecoupError
 from recoup.domain.ports import DecisionDesk
 from recoup.observability import Metrics
+from recoup.web import sessions
 from recoup.web.api import add_api
 from recoup.web.guard import Guard
 from recoup.web.hooks import add_hooks
 from recoup.web.ingest import make_ingest
 from recoup.web.pages import add_pages
 from recoup.web.problems import for_people, on_error, on_http_error, on_invalid
+from recoup.web.rendering import Renderer
 from recoup.web.schema import describe_ingest
+from recoup.web.signin import add_sign_in
 from recoup.web.sources import add_sources
+from recoup.web.throttle import Throttle
 from recoup.web.tracker import add_tracker
 
 POLICY = (
@@ -45,7 +50,8 @@ def build_web(
 
     ``alongside`` is kept open while the application runs: a socket to a chat.
     """
-    metrics, guard = Metrics(), Guard(app.settings)
+    metrics, guard = Metrics(), Guard(app, Throttle(app.settings.web))
+    secret = sessions.secret_of(app.store.master_key)
     appender = app.store.appender()
 
     @asynccontextmanager
@@ -58,7 +64,9 @@ def build_web(
     web = FastAPI(
         title="Recoup", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
     )
+    web.state.guard = guard
     web.add_exception_handler(RequestValidationError, on_invalid)
+    web.add_middleware(SessionMiddleware, secret_key=secret, **sessions.cookie_of(app.settings))
     web.add_middleware(BaseHTTPMiddleware, dispatch=_secure)
     ingest = make_ingest(appender.submit, guard, metrics, app.store.note_rejected)
     web.add_route("/v1/events", ingest, methods=["POST"])
@@ -66,7 +74,9 @@ def build_web(
     add_hooks(web, app, appender.submit, metrics)
     add_sources(web, app, appender.submit, guard, metrics)
     add_tracker(web)
-    pages = add_pages(web, app, desk, guard)
+    renderer = Renderer()
+    pages = add_pages(web, app, desk, guard, renderer)
+    add_sign_in(web, app, guard, renderer, secret)
     web.add_exception_handler(RecoupError, for_people(pages.problem, on_error))
     web.add_exception_handler(HTTPException, for_people(pages.problem, on_http_error))
     if slack_handler is not None:

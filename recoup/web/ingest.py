@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from recoup.domain.access import Scope
 from recoup.domain.series import IngestReport, LineProblem
 from recoup.observability import Metrics
 from recoup.web.guard import Guard
@@ -34,7 +35,7 @@ def make_ingest(
     """Return the route; ``submit`` queues a body and returns a future of its report."""
 
     async def ingest(request: Request) -> Response:
-        guard.check_api(request)
+        guard.check_api(request, Scope.EVENTS_WRITE)
         raw = await read_body(request)
         if raw is None:
             return problem(413, "Too large", f"a body may have {LONGEST_BODY} bytes")

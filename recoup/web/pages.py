@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qs
 
 from fastapi import FastAPI
 from starlette.requests import Request
@@ -15,33 +14,40 @@ from recoup.charts import draw
 from recoup.domain.errors import (
     Conflict,
     InvalidInput,
+    MissingRight,
     NotAllowed,
     NotFound,
     RecoupError,
     StorageUnavailable,
+    TooMany,
 )
 from recoup.domain.ports import DecisionDesk
 from recoup.domain.proposals import Decision, Person, Verdict
-from recoup.web import lookups, operations
-from recoup.web.guard import COOKIE, Guard
+from recoup.web import lookups, operations, sessions
+from recoup.web.guard import OPERATOR_ROLES, Guard
 from recoup.web.rendering import Renderer, link
+from recoup.web.signin import form_of
 from recoup.web.views import get_incident, incident_of, overview_of
 
 View = Callable[..., dict[str, Any]]
 DAYS = (1, 7, 30)
 LISTED = 300
+ADMIN = ("admin",)
 _PROBLEMS: tuple[tuple[type[RecoupError], int, str], ...] = (
     (NotFound, 404, "There is no such page"),
     (NotAllowed, 403, "This is not for you"),
+    (TooMany, 429, "Too many requests"),
     (Conflict, 409, "Somebody was faster"),
     (InvalidInput, 422, "This address cannot be understood"),
     (StorageUnavailable, 503, "The store does not answer"),
 )
 
 
-def add_pages(web: FastAPI, app: App, desk: DecisionDesk, guard: Guard) -> "Pages":
+def add_pages(
+    web: FastAPI, app: App, desk: DecisionDesk, guard: Guard, renderer: Renderer
+) -> "Pages":
     """Add the pages and what they link to."""
-    pages = Pages(app, desk, guard)
+    pages = Pages(app, desk, guard, renderer)
     for path, handler in (
         ("/", pages.overview),
         ("/incidents", pages.incidents),
@@ -55,25 +61,22 @@ def add_pages(web: FastAPI, app: App, desk: DecisionDesk, guard: Guard) -> "Page
         ("/business", pages.business),
         ("/audit", pages.audit),
         ("/settings", pages.settings),
-        ("/signin", pages.ask_key),
     ):
         web.add_api_route(path, handler, methods=["GET"], include_in_schema=False)
-    for path, handler in (
-        ("/signin", pages.sign_in),
-        ("/incidents/{incident_id}/decide", pages.decide),
-    ):
-        web.add_api_route(path, handler, methods=["POST"], include_in_schema=False)
+    web.add_api_route(
+        "/incidents/{incident_id}/decide", pages.decide, methods=["POST"], include_in_schema=False
+    )
     return pages
 
 
 class Pages:
     """The handlers of the pages."""
 
-    def __init__(self, app: App, desk: DecisionDesk, guard: Guard) -> None:
+    def __init__(self, app: App, desk: DecisionDesk, guard: Guard, renderer: Renderer) -> None:
         self._app = app
         self._desk = desk
         self._guard = guard
-        self._renderer = Renderer()
+        self._renderer = renderer
 
     # What there is to see
 
@@ -95,7 +98,6 @@ class Pages:
             incident_id,
             live=True,
             said=said,
-            may_decide=True,
         )
 
     async def cohorts(self, request: Request) -> Response:
@@ -132,7 +134,7 @@ class Pages:
 
     async def settings(self, request: Request) -> Response:
         """Show the settings in force, secrets masked."""
-        return await self._show(request, "settings.html", operations.settings_of)
+        return await self._show(request, "settings.html", operations.settings_of, roles=ADMIN)
 
     async def audit(self, request: Request) -> Response:
         """Page through the facts."""
@@ -148,16 +150,24 @@ class Pages:
                 actor=query.get("actor", ""),
             )
 
-        return await self._show(request, "audit.html", view)
+        return await self._show(request, "audit.html", view, roles=ADMIN)
 
     def _list(self, app: App) -> dict[str, Any]:
         return {"incidents": app.store.incidents.list(limit=LISTED)}
 
     async def _show(
-        self, request: Request, template: str, view: View, *arguments: Any, **values: Any
+        self,
+        request: Request,
+        template: str,
+        view: View,
+        *arguments: Any,
+        roles: tuple[str, ...] = (),
+        **values: Any,
     ) -> Response:
         try:
-            person = self._guard.check_page(request)
+            person = self._guard.check_page(request, *roles)
+        except MissingRight as error:
+            return self.problem(request, error)
         except NotAllowed:
             return RedirectResponse("/signin", status_code=303)
         try:
@@ -170,7 +180,11 @@ class Pages:
         self, request: Request, template: str, person: Person | None, **values: Any
     ) -> Response:
         now = self._app.clock.now()
-        return self._renderer.page(request, template, now, person=person, **values)
+        decides = person is not None and bool(set(person.roles) & set(OPERATOR_ROLES))
+        signed_in = sessions.person_of(request) is not None
+        csrf = sessions.form_token(request) if signed_in or decides else ""
+        given = {"person": person, "may_decide": decides, "signed_in": signed_in, "csrf": csrf}
+        return self._renderer.page(request, template, now, **given, **values)
 
     def problem(self, request: Request, error: Exception, person: Person | None = None) -> Response:
         """Return the page that says what went wrong and what to do."""
@@ -220,8 +234,8 @@ class Pages:
 
     async def decide(self, request: Request, incident_id: str) -> Response:
         """Hand a decision to the workflow; its answer is shown on the page."""
-        person = self._guard.check_form(request)
-        form = await _form_of(request)
+        form = await form_of(request)
+        person = self._guard.check_form(request, form.get("csrf", ""))
         decision = Decision(
             decision_id=self._app.ids.new("dec"),
             incident_id=incident_id,
@@ -240,28 +254,6 @@ class Pages:
         answer = await self._desk.decide(decision)
         target = link(f"/incidents/{incident_id}", said=answer.text)
         return RedirectResponse(target, status_code=303)
-
-    # Signing in
-
-    async def ask_key(self, request: Request) -> Response:
-        """Show the form to sign in."""
-        return self._render(request, "signin.html", None, wrong=False)
-
-    async def sign_in(self, request: Request) -> Response:
-        """Let somebody in who knows a key."""
-        form = await _form_of(request)
-        try:
-            session = self._guard.session_for(form.get("key", ""))
-        except NotAllowed:
-            return self._render(request, "signin.html", None, wrong=True, status=401)
-        answer = RedirectResponse("/", status_code=303)
-        answer.set_cookie(COOKIE, session, httponly=True, samesite="strict")
-        return answer
-
-
-async def _form_of(request: Request) -> dict[str, str]:
-    fields = parse_qs((await request.body()).decode(errors="replace"))
-    return {name: values[0] for name, values in fields.items()}
 
 
 def _whole(text: str) -> int:

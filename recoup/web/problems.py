@@ -1,5 +1,6 @@
 """Errors of the API as problem details (RFC 9457)."""
 
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -9,17 +10,21 @@ from starlette.responses import JSONResponse, Response
 from recoup.domain.errors import (
     Conflict,
     InvalidInput,
+    MissingRight,
     NotAllowed,
     NotFound,
     RecoupError,
     StorageUnavailable,
+    TooMany,
 )
 
 _STATUS: tuple[tuple[type[RecoupError], int, str], ...] = (
     (InvalidInput, 422, "The input cannot be accepted"),
     (NotFound, 404, "Not found"),
     (Conflict, 409, "Conflict"),
+    (MissingRight, 403, "Not allowed"),
     (NotAllowed, 401, "Not allowed"),
+    (TooMany, 429, "Too many requests"),
     (StorageUnavailable, 503, "The store cannot be written now"),
 )
 RETRY_AFTER_S = "5"
@@ -39,6 +44,7 @@ Answer = Callable[[Request, Exception], Awaitable[Response]]
 def problem(status: int, title: str, detail: str, **more: Any) -> JSONResponse:
     """Return a problem document."""
     headers = {"Retry-After": RETRY_AFTER_S} if status == 503 else {}
+    headers |= {"WWW-Authenticate": "Bearer"} if status == 401 else {}
     return JSONResponse(
         {"type": "about:blank", "title": title, "status": status, "detail": detail, **more},
         status_code=status,
@@ -51,7 +57,10 @@ async def on_error(_request: Request, error: Exception) -> JSONResponse:
     """Answer one of our own errors."""
     for kind, status, title in _STATUS:
         if isinstance(error, kind):
-            return problem(status, title, str(error))
+            found = problem(status, title, str(error))
+            if isinstance(error, TooMany):
+                found.headers["Retry-After"] = f"{max(1, math.ceil(error.retry_after_s))}"
+            return found
     return problem(500, "Recoup failed", str(error))
 
 

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from integrations.eventing import Mapped, Posted, Source, lines, sources
 from integrations.tracker.settings import TrackerSettings
 from recoup.app import App
+from recoup.domain.access import Scope
 from recoup.domain.errors import InvalidInput, NotAllowed
 from recoup.domain.series import IngestReport, LineProblem
 from recoup.observability import Metrics
@@ -44,7 +45,7 @@ class WriteGuard:
             return
         if given and self._keys:
             raise NotAllowed("this is not one of RECOUP_TRACKER_WRITE_KEYS")
-        self._guard.check_api(request)
+        self._guard.check_api(request, Scope.EVENTS_WRITE)
 
     def origin_of(self, request: Request) -> str:
         """Return what ``Access-Control-Allow-Origin`` is to say; empty when nothing is allowed.

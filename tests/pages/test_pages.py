@@ -63,7 +63,11 @@ def test_an_incident_shows_evidence_for_and_against_the_chart_as_words_and_the_f
 
 
 def test_a_decision_carries_what_the_page_showed(client: TestClient, world: Any) -> None:
-    form = {"proposal_id": "prop_1", "proposal_version": "1", "nonce": "nonce"}
+    csrf = re.search(
+        r'name="csrf" value="([^"]+)"', client.get(f"/incidents/{world.incident_id}").text
+    )
+    assert csrf
+    form = {"proposal_id": "prop_1", "proposal_version": "1", "nonce": "nonce", "csrf": csrf[1]}
     sent = client.post(
         f"/incidents/{world.incident_id}/decide",
         data={**form, "verdict": "reject", "reason": "it is <not> that"},

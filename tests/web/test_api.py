@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -139,7 +140,9 @@ def test_with_keys_only_their_holders_come_in(
         allowed = client.post("/v1/events", content=line(1), headers={"Authorization": "Bearer k1"})
         assert allowed.status_code == 202
         assert client.get("/").headers["location"] == "/signin"
-        signed = client.post("/signin", content="key=k1")
+        found = re.search(r'name="csrf" value="([^"]+)"', client.get("/signin").text)
+        assert found
+        signed = client.post("/signin", data={"key": "k1", "csrf": found[1]})
         assert signed.status_code == 303
         assert client.get("/").status_code == 200
     app.store.close()

@@ -17,7 +17,7 @@ from recoup.settings import load
 from recoup.web.app import build_web
 
 KEY, WRITE_KEY = "full-key", "wk_browser"
-PAGES_OF_THEIR_OWN = {"/signin", "/incidents/{incident_id}/decide"}
+PAGES_OF_THEIR_OWN = {"/signin", "/incidents/{incident_id, "/signin/link", "/signout"}/decide"}
 BOUNDED = settings(
     max_examples=12,
     deadline=None,
@@ -38,6 +38,8 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RECOUP_API_KEYS", KEY)
         patch.setenv("RECOUP_TRACKER_WRITE_KEYS", WRITE_KEY)
+        for limit in ("SIGN_INS", "REQUESTS"):
+            patch.setenv(f"RECOUP_WEB__{limit}_PER_MINUTE", "0")
         built = build(load(data_dir=tmp_path_factory.mktemp("fuzzed")))
         yield built
         built.store.close()

@@ -1,0 +1,1 @@
+"""Signs people in at your own identity provider, by OpenID Connect."""
