@@ -17,7 +17,7 @@ from recoup.settings import load
 from recoup.web.app import build_web
 
 KEY, WRITE_KEY = "full-key", "wk_browser"
-PAGES_OF_THEIR_OWN = {"/signin", "/incidents/{incident_id, "/signin/link", "/signout"}/decide"}
+PAGES_OF_THEIR_OWN = {"/signin", "/signin/link", "/signout", "/incidents/{incident_id}/decide"}
 BOUNDED = settings(
     max_examples=12,
     deadline=None,
