@@ -43,6 +43,7 @@ class LaunchDarklyStandIn:
                 Route("/api/v2/flags/{project}/{key}", self._read, methods=["GET"]),
                 Route("/api/v2/flags/{project}/{key}", self._patch, methods=["PATCH"]),
                 Route("/api/v2/flags/{project}/{env}/{key}/dependent-flags", self._dependents),
+                Route("/api/v2/projects/{project}", self._project),
                 *self.reviews.routes,
                 Route("/_control/flip", self._flip, methods=["POST"]),
             ]
@@ -162,6 +163,11 @@ class LaunchDarklyStandIn:
     async def _dependents(self, request: Request) -> Response:
         found = self.dependents.get(request.path_params["key"], [])
         return JSONResponse({"items": [{"key": each} for each in found]})
+
+    async def _project(self, request: Request) -> Response:
+        if request.path_params["project"] != self.project:
+            return JSONResponse({"code": "not_found", "message": "unknown project"}, 404)
+        return JSONResponse({"key": self.project})
 
     async def _apply(self, key: str, instructions: list[dict[str, Any]]) -> None:
         """Carry out a semantic patch."""
