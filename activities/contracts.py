@@ -4,6 +4,7 @@ from typing import Literal
 
 from recoup.domain.base import Frozen, Moment
 from recoup.domain.facts import Resolution
+from recoup.domain.ports import VendorReview
 from recoup.domain.proposals import ActionCall, ActionPreview, ActionResult, Decision, Proposal
 
 
@@ -112,6 +113,27 @@ class Settled(Frozen):
     """What became of a failed action: ``applied`` when it had taken effect after all."""
 
     applied: Applied | None = None
+
+
+class Reviewed(Frozen):
+    """Where a vendor's own approval stands; ``applied`` once the action was done through it."""
+
+    review: VendorReview
+    applied: Applied | None = None
+
+
+class LookAtReviewInput(Frozen):
+    """Look at the vendor's own approval of an action."""
+
+    request: ApplyInput
+    review_id: str
+
+
+class EndReviewInput(Frozen):
+    """Wait for the vendor's own approval no longer."""
+
+    request: ApplyInput
+    review_id: str
 
 
 class UndoInput(Frozen):

@@ -14,17 +14,18 @@ from activities.contracts import (
     Settled,
     UndoInput,
 )
+from activities.limiting import Limiting
 from activities.recording import Recorder
 from playbooks.action import ActionContext, Controls
 from playbooks.registry import AnyAction
-from recoup.domain.errors import ConfigurationError, StateMoved, VendorError, VendorRefused
+from recoup.domain.errors import ConfigurationError, StateMoved, VendorError
 from recoup.domain.facts import (
     ActionApplied,
+    ActionConfirmed,
     ActionFailed,
     ActionStarted,
     ActionUndone,
     Fact,
-    FreezeSet,
     Recorded,
 )
 from recoup.domain.proposals import ActionCall, ActionPreview, ActionResult
@@ -65,9 +66,10 @@ class Hands:
 class Doing:
     """Applies and undoes the actions of approved proposals."""
 
-    def __init__(self, recorder: Recorder, hands: Hands) -> None:
+    def __init__(self, recorder: Recorder, hands: Hands, limiting: Limiting) -> None:
         self._recorder = recorder
         self._hands = hands
+        self._limiting = limiting
 
     @activity.defn
     async def apply_action(self, request: ApplyInput) -> Applied:
@@ -82,11 +84,38 @@ class Doing:
         if done is None:
             attempted = _has(facts, ActionStarted, key)
             if not attempted:
-                await self._refuse_when_frozen()
-            done = await self._apply(request, attempted)
-        return _applied(request, done)
+                await self._check_limits(request.preview)
+            done = await self.carry_out(request, attempted=attempted)
+        if not _has(facts, ActionConfirmed, key):
+            await self._confirm(request, done)
+        return applied_as(request, done)
 
-    async def _apply(self, request: ApplyInput, attempted: bool) -> ActionResult:
+    async def _check_limits(self, preview: ActionPreview) -> None:
+        held = await self._limiting.held()
+        if held is not None:
+            raise held
+        await self._limiting.check([preview])
+
+    async def _confirm(self, request: ApplyInput, result: ActionResult) -> None:
+        """Read the target again; a rollout that is under way is waited for by trying again."""
+        action, params = self._hands.prepare(request.call)
+        context = self._hands.context(request.incident_id, request.call.key)
+        confirmed = ActionConfirmed(
+            incident_id=request.incident_id,
+            proposal_id=request.proposal_id,
+            key=request.call.key,
+            action=request.call.action,
+            target=result.target,
+            holds=await action.verify(params, result, context),
+        )
+        step = f"{request.call.key}:confirmed"
+        await self._recorder.record(request.incident_id, step, confirmed)
+
+    async def carry_out(self, request: ApplyInput, *, attempted: bool) -> ActionResult:
+        """Do it between its two facts; after an earlier attempt, look before writing.
+
+        Whoever calls it has checked the limits.
+        """
         incident_id, key = request.incident_id, request.call.key
         action, params = self._hands.prepare(request.call)
         started = ActionStarted(
@@ -103,17 +132,6 @@ class Doing:
         await self._recorder.record(incident_id, f"{key}:applied", applied)
         return result
 
-    async def _refuse_when_frozen(self) -> None:
-        switches = await self._recorder.facts_of(FreezeSet.type_name)
-        if not switches:
-            return
-        last = switches[-1].fact
-        if isinstance(last, FreezeSet) and last.frozen:
-            raise VendorRefused(
-                f"every action is frozen by {last.by}: {last.reason or 'no reason given'}",
-                kind="frozen",
-            )
-
     @activity.defn
     async def settle_failure(self, failure: FailedAction) -> Settled:
         """Find out what a failed action left behind, and record it: done after all, or failed."""
@@ -126,7 +144,7 @@ class Doing:
                 done = None
                 reason = f"{reason}; whether it took effect could not be read: {error}"
             if done is not None:
-                return Settled(applied=_applied(request, done))
+                return Settled(applied=applied_as(request, done))
         failed = ActionFailed(
             incident_id=request.incident_id,
             proposal_id=request.proposal_id,
@@ -147,7 +165,7 @@ class Doing:
         context = self._hands.context(request.incident_id, request.call.key, attempted=True)
         if not await action.took_effect(params, request.preview, context):
             return None
-        return await self._apply(request, attempted=True)
+        return await self.carry_out(request, attempted=True)
 
     @activity.defn
     async def undo_action(self, request: UndoInput) -> Nothing:
@@ -190,7 +208,8 @@ class Doing:
         await self._recorder.record(incident_id, f"{applied.call.key}:undone", undone)
 
 
-def _applied(request: ApplyInput, result: ActionResult) -> Applied:
+def applied_as(request: ApplyInput, result: ActionResult) -> Applied:
+    """Return what is needed to take an action back."""
     return Applied(
         proposal_id=request.proposal_id,
         call=request.call,

@@ -1,7 +1,7 @@
 """Joins the activities to the ports they need; the worker registers what comes out."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from activities.analysis import Analyst
@@ -9,8 +9,10 @@ from activities.closing import Closing
 from activities.doing import Doing, Hands
 from activities.investigating import Investigating
 from activities.lessons import Lessons
+from activities.limiting import Limiting
 from activities.proposing import Proposing
 from activities.recording import Recorder
+from activities.reviewing import Reviewing
 from activities.telling import Telling
 from activities.verifying import Verifying
 from playbooks.action import Controls
@@ -18,6 +20,7 @@ from playbooks.model import Playbook
 from playbooks.registry import AnyAction
 from recoup.domain.clock import Clock
 from recoup.domain.ids import IdSource
+from recoup.domain.limits import Limits
 from recoup.domain.ports import (
     CampaignControl,
     ChangeViews,
@@ -49,6 +52,7 @@ class Ports:
     analyst: Analyst
     library: Mapping[str, Playbook]
     actions: Mapping[str, AnyAction]
+    limits: Limits = field(default_factory=Limits)
 
 
 def join(ports: Ports) -> Sequence[Callable[..., Any]]:
@@ -64,10 +68,18 @@ def join(ports: Ports) -> Sequence[Callable[..., Any]]:
         ),
     )
     investigating = Investigating(recorder, ports.changes, ports.evidence, ports.analyst)
+    limiting = Limiting(recorder, ports.limits)
     proposing = Proposing(
-        recorder, ports.changes, ports.library, hands, ports.ids, Lessons(ports.log)
+        recorder,
+        ports.changes,
+        ports.library,
+        hands,
+        ports.ids,
+        Lessons(ports.log),
+        limiting,
     )
-    doing = Doing(recorder, hands)
+    doing = Doing(recorder, hands, limiting)
+    reviewing = Reviewing(recorder, hands, doing)
     verifying = Verifying(recorder, ports.evidence, ports.analyst)
     telling = Telling(recorder, ports.notifier, ports.pager)
     closing = Closing(recorder)
@@ -78,6 +90,9 @@ def join(ports: Ports) -> Sequence[Callable[..., Any]]:
         doing.settle_failure,
         doing.undo_action,
         doing.record_not_undone,
+        reviewing.ask_vendor,
+        reviewing.look_at_review,
+        reviewing.end_review,
         verifying.start_verification,
         verifying.check_recovery,
         telling.tell,

@@ -12,11 +12,18 @@ from temporalio import activity
 from activities.contracts import Proposed, ProposeInput, VerifyPlan
 from activities.doing import Hands
 from activities.lessons import Lessons
+from activities.limiting import Limiting
 from activities.recording import Recorder
 from playbooks.choice import applicable, by_experience, calls_for, names_for, risk_of
 from playbooks.expressions import render
 from playbooks.model import Playbook
-from recoup.domain.errors import ConfigurationError, InvalidInput, NotFound, VendorRefused
+from recoup.domain.errors import (
+    ConfigurationError,
+    InvalidInput,
+    NotFound,
+    StateMoved,
+    VendorRefused,
+)
 from recoup.domain.facts import ProposalMade
 from recoup.domain.hypotheses import Hypothesis
 from recoup.domain.ids import IdSource
@@ -40,6 +47,7 @@ class Proposing:
         hands: Hands,
         ids: IdSource,
         lessons: Lessons,
+        limiting: Limiting,
     ) -> None:
         self._recorder = recorder
         self._changes = changes
@@ -47,6 +55,7 @@ class Proposing:
         self._hands = hands
         self._ids = ids
         self._lessons = lessons
+        self._limiting = limiting
 
     @activity.defn
     async def propose(self, request: ProposeInput) -> Proposed:
@@ -83,13 +92,16 @@ class Proposing:
         for playbook in wanted or fitting:
             try:
                 calls, previews = await self._preview(request, playbook, names)
-            except (ConfigurationError, InvalidInput, VendorRefused) as error:
+                await self._limiting.check(previews)
+            except (ConfigurationError, InvalidInput, StateMoved, VendorRefused) as error:
                 _log.warning("playbook.unusable", playbook=playbook.name, reason=str(error))
                 refusals.append(f"{playbook.name}: {error}")
                 continue
             others = tuple(each.name for each in fitting if each.name != playbook.name)
             said = [_reason(hypothesis), *_experience(records.get(playbook.name)), *refusals]
             made = self._proposal(request, playbook, names, calls, previews)
+            if calls and (held := await self._limiting.held()):
+                made, said = _only_suggested(made), [f"Recoup may not act now: {held}", *said]
             author = (change.by if change else "", request.asked_by)
             return made.model_copy(
                 update={
@@ -140,6 +152,21 @@ class Proposing:
             made_at=now,
             expires_at=now + timedelta(seconds=expires_s),
         )
+
+
+def _only_suggested(proposal: Proposal) -> Proposal:
+    """Return the proposal as something people do by hand; Recoup then proves the recovery."""
+    by_hand = "; ".join(preview.summary for preview in proposal.previews)
+    approval = proposal.approval.model_copy(update={"automatic": False})
+    return proposal.model_copy(
+        update={
+            "title": f"By hand: {by_hand}"[:300],
+            "calls": (),
+            "previews": (),
+            "approval": approval,
+            "state_hash": state_hash((), ()),
+        }
+    )
 
 
 def state_hash(calls: Sequence[ActionCall], previews: Sequence[ActionPreview]) -> str:

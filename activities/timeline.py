@@ -95,6 +95,29 @@ def _(fact: f.ActionApplied) -> str:
 
 
 @_text.register
+def _(fact: f.ActionConfirmed) -> str | None:
+    if fact.holds:
+        return None
+    return f"Read again: {fact.target} is no longer as {fact.action} left it."
+
+
+@_text.register
+def _(fact: f.VendorReviewAsked) -> str:
+    where = f" Give it at {fact.url}" if fact.url else ""
+    return f"{fact.target} needs its vendor's own approval first, and that was asked for.{where}"
+
+
+@_text.register
+def _(fact: f.VendorReviewEnded) -> str:
+    said = {
+        "applied": "was given, and the change was made",
+        "declined": "was declined",
+        "withdrawn": "is no longer waited for",
+    }[fact.status]
+    return f"The vendor's own approval {said}."
+
+
+@_text.register
 def _(fact: f.ActionFailed) -> str:
     return f"Could not be done: {fact.action}: {fact.reason}"
 

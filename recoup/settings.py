@@ -29,6 +29,7 @@ from pydantic_settings import (
 
 from recoup.domain.clock import Clock, PacedClock, SystemClock
 from recoup.domain.errors import ConfigurationError
+from recoup.domain.limits import Limits, parse_windows
 
 PREFIX = "RECOUP_"
 DEFAULT_FUNNEL = (
@@ -106,6 +107,44 @@ class ResponseSettings(_Part):
     playbook_dir: Path | None = Field(
         default=None, description="your own playbooks, beside the shipped ones"
     )
+
+
+class GuardSettings(_Part):
+    """What no action may overstep, whoever approved it. Times are in shop time."""
+
+    change_windows: Names = Field(
+        default=(),
+        description="when Recoup may act, as `Mon-Fri 08:00-18:00 Europe/Berlin`; outside it only "
+        "suggests; empty: always",
+    )
+    protected: Names = Field(
+        default=(), description="targets never touched, as `flag:shop/production/kill-*`"
+    )
+    cool_down_s: int = Field(
+        default=600, ge=0, description="a target is not acted upon again within this time"
+    )
+    most_per_hour: int = Field(
+        default=10, ge=1, description="actions within an hour, of all incidents together"
+    )
+    most_reach: int = Field(
+        default=20, ge=1, description="things one proposal may change, dependent flags included"
+    )
+
+    @field_validator("change_windows")
+    @classmethod
+    def _readable(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        parse_windows(value)
+        return value
+
+    def limits(self) -> Limits:
+        """Return the limits these settings describe."""
+        return Limits(
+            windows=parse_windows(self.change_windows),
+            protected=self.protected,
+            cool_down_s=self.cool_down_s,
+            most_per_hour=self.most_per_hour,
+            most_reach=self.most_reach,
+        )
 
 
 class PrivacySettings(_Part):
@@ -205,6 +244,7 @@ class Settings(_FromEnvironment):
     temporal: TemporalSettings = TemporalSettings()
     detect: DetectSettings = DetectSettings()
     response: ResponseSettings = ResponseSettings()
+    guard: GuardSettings = GuardSettings()
     privacy: PrivacySettings = PrivacySettings()
     web: WebSettings = WebSettings()
     clock: ClockSettings = ClockSettings()

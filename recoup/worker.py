@@ -43,6 +43,7 @@ def ports_of(app: App, analyst: Analyst | None = None) -> Ports:
         analyst=analyst or DetectorAnalyst(Lessons(app.store)),
         library=load_library(app.settings.response.playbook_dir, actions),
         actions=actions,
+        limits=app.settings.guard.limits(),
     )
 
 

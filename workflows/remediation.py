@@ -23,10 +23,14 @@ with workflow.unsafe.imports_passed_through():
     from recoup.domain.verification import RecoveryCheck, RecoveryVerdict
     from workflows.messages import Book, IncidentInput, Phase
     from workflows.policies import ANALYSE, RECORD, WRITE_VENDOR
+    from workflows.vendor_review import through_vendor_review
     from workflows.waiting import must_continue, sleep_unless
 
 GRACE_S = 300
 """How much longer than the test itself its last look may take, in shop time."""
+
+NEEDS_APPROVAL = "needs_approval"
+"""The refusal of a vendor that wants an approval of its own; it is asked for and waited for."""
 
 DOUBTFUL = ("timed_out", "transient", "failed")
 """Failures after which nobody knows whether the target was reached; a refusal is none of them."""
@@ -80,6 +84,11 @@ class Remediation:
     ) -> bool:
         """Find out whether a failed action was done after all; if not, note the trouble."""
         kind, reason = kind_and_reason(error)
+        if kind == NEEDS_APPROVAL and workflow.patched("vendor-review"):
+            applied, reason = await self._through_vendor(self._request(proposal, call, preview))
+            if applied is not None:
+                self._book.applied = (*self._book.applied, applied)
+                return True
         settled = await workflow.execute_activity_method(
             Doing.settle_failure,
             FailedAction(
@@ -96,6 +105,15 @@ class Remediation:
         self._book.trouble = f"{call.action} could not be carried out: {reason}"
         self._book.target_moved = kind == "state_moved"
         return False
+
+    async def _through_vendor(self, request: ApplyInput) -> tuple[Applied | None, str]:
+        """Wait for the vendor's own approval as long as people get for ours."""
+        wait_for = timedelta(seconds=self._policy.approval_expires_s / self._policy.pace)
+        try:
+            found = await through_vendor_review(request, wait_for, self._interrupted)
+        except ActivityError as error:
+            return None, kind_and_reason(error)[1]
+        return (found, "") if isinstance(found, Applied) else (None, found)
 
     async def verify(self) -> Phase:
         """Look at the cohort until the test comes to a verdict, or the time for it is over."""

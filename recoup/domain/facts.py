@@ -12,6 +12,9 @@ from pydantic import Field
 from recoup.domain.access_facts import KeyCreated as KeyCreated
 from recoup.domain.access_facts import KeyRevoked as KeyRevoked
 from recoup.domain.access_facts import SignedIn as SignedIn
+from recoup.domain.action_facts import ActionConfirmed as ActionConfirmed
+from recoup.domain.action_facts import VendorReviewAsked as VendorReviewAsked
+from recoup.domain.action_facts import VendorReviewEnded as VendorReviewEnded
 from recoup.domain.base import Frozen, Moment
 from recoup.domain.changes import Change
 from recoup.domain.cohort import Cohort
@@ -368,6 +371,9 @@ FACT_CLASSES: tuple[type[Fact], ...] = (
     KeyCreated,
     KeyRevoked,
     SignedIn,
+    ActionConfirmed,
+    VendorReviewAsked,
+    VendorReviewEnded,
 )
 
 FACT_TYPES: dict[str, type[Fact]] = {cls.type_name: cls for cls in FACT_CLASSES}

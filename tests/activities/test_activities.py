@@ -20,6 +20,7 @@ from activities.doing import Doing, Hands
 from activities.guarding import as_application_error
 from activities.investigating import Investigating
 from activities.lessons import Lessons
+from activities.limiting import Limiting
 from activities.proposing import Proposing, state_hash
 from activities.recording import Recorder
 from activities.telling import Telling
@@ -75,7 +76,16 @@ def proposing(world: World) -> Proposing:
         hands(world),
         RandomIds(),
         Lessons(world.log),
+        limiting(world),
     )
+
+
+def limiting(world: World) -> Limiting:
+    return Limiting(recorder(world), world.limits)
+
+
+def doing_in(world: World) -> Doing:
+    return Doing(recorder(world), hands(world), limiting(world))
 
 
 async def application(world: World) -> ApplyInput:
@@ -144,11 +154,11 @@ async def test_a_proposal_falls_back_to_people_when_the_vendor_refuses(world: Wo
 
 async def test_an_action_is_recorded_before_and_after_and_carried_out_once(world: World) -> None:
     request = await application(world)
-    doing = Doing(recorder(world), hands(world))
+    doing = doing_in(world)
     first = await doing.apply_action(request)
     assert await doing.apply_action(request) == first
     assert world.flags.writes == 1
-    assert world.log.names()[-2:] == ["action.started", "action.applied"]
+    assert world.log.names()[-3:] == ["action.started", "action.applied", "action.confirmed"]
 
 
 async def test_the_action_is_known_to_have_begun_even_if_the_process_dies_in_it(
@@ -157,17 +167,17 @@ async def test_the_action_is_known_to_have_begun_even_if_the_process_dies_in_it(
     request = await application(world)
     world.flags.faults = ["after"]
     with pytest.raises(TransientVendorError):
-        await Doing(recorder(world), hands(world)).apply_action(request)
+        await doing_in(world).apply_action(request)
     assert len(world.log.facts(ActionStarted)) == 1
     assert world.log.facts(ActionApplied) == []
-    done = await Doing(recorder(world), hands(world)).apply_action(request)
+    done = await doing_in(world).apply_action(request)
     assert done.result.changed
     assert world.flags.writes == 1
 
 
 async def test_a_freeze_forbids_every_action_until_it_is_lifted(world: World) -> None:
     request = await application(world)
-    doing = Doing(recorder(world), hands(world))
+    doing = doing_in(world)
     world.append("freeze", "f1", FreezeSet(frozen=True, by="cleo", reason="peak hours"))
     with pytest.raises(VendorRefused, match="frozen by cleo: peak hours") as caught:
         await doing.apply_action(request)
@@ -235,7 +245,7 @@ async def test_the_report_is_made_from_the_facts_and_escapes_what_comes_from_out
 ) -> None:
     world.add_change("chg_flag", {"action": "flag_rollback", "flag": "new_payment"})
     await investigating(world).investigate(InvestigateInput(incident_id=INCIDENT, version=1))
-    await Doing(recorder(world), hands(world)).apply_action(await application(world))
+    await doing_in(world).apply_action(await application(world))
     await Closing(recorder(world)).close(
         CloseInput(incident_id=INCIDENT, resolution=Resolution.RECOVERED, summary="<b>back</b>")
     )

@@ -34,6 +34,7 @@ from recoup.domain.facts import (
 from recoup.domain.hypotheses import UNKNOWN_CAUSE, Attribution, Hypothesis
 from recoup.domain.ids import RandomIds
 from recoup.domain.incident import Incident, fold
+from recoup.domain.limits import Limits
 from recoup.domain.money import Impact, MoneyRange
 from recoup.domain.ports import (
     CampaignState,
@@ -187,6 +188,7 @@ class MemoryFlags(Misbehaving):
     def __init__(self) -> None:
         super().__init__()
         self.flags: dict[tuple[str, str, str], FlagState] = {}
+        self.depending: tuple[str, ...] | None = None
 
     def set(self, key: str, *, on: bool, version: int = 7) -> None:
         self.flags["shop", "production", key] = FlagState(
@@ -210,7 +212,7 @@ class MemoryFlags(Misbehaving):
         return found
 
     async def dependents(self, state: FlagState) -> tuple[str, ...] | None:
-        return None
+        return self.depending
 
     async def rehearse(self, state: FlagState, **change: Any) -> None:
         return None
@@ -448,6 +450,7 @@ class World:
             verdicts=[RecoveryVerdict.UNDECIDED, RecoveryVerdict.RECOVERED],
         )
         self.library = load_library()
+        self.limits = Limits()
         self.positions = itertools.count(1)
         self.flags.set("new_payment", on=True)
         self.add_change("chg_flag", {"action": "flag_rollback", "flag": "new_payment"})
@@ -519,4 +522,5 @@ class World:
             analyst=self.analyst,
             library=self.library,
             actions=shipped_actions(),
+            limits=self.limits,
         )

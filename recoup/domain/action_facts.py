@@ -1,0 +1,42 @@
+"""Facts of what surrounds an action: it was found in place, or its vendor has to agree first."""
+
+from typing import Literal
+
+from recoup.domain.fact_base import Fact
+
+
+class ActionConfirmed(Fact):
+    """After an action its target was read again; ``holds``: it is as the action left it."""
+
+    type_name = "action.confirmed"
+    incident_id: str
+    proposal_id: str
+    key: str
+    action: str
+    target: str
+    holds: bool
+
+
+class VendorReviewAsked(Fact):
+    """A vendor wants its own approval before an action, and was asked for it."""
+
+    type_name = "action.vendor_review_asked"
+    incident_id: str
+    proposal_id: str
+    key: str
+    action: str
+    target: str
+    review_id: str
+    url: str = ""
+
+
+class VendorReviewEnded(Fact):
+    """The vendor's own approval was given and applied, was declined, or is no longer waited for."""
+
+    type_name = "action.vendor_review_ended"
+    incident_id: str
+    proposal_id: str
+    key: str
+    action: str
+    review_id: str
+    status: Literal["applied", "declined", "withdrawn"]
