@@ -54,19 +54,21 @@ class Ports:
     actions: Mapping[str, AnyAction]
     limits: Limits = field(default_factory=Limits)
 
+    @property
+    def controls(self) -> Controls:
+        """What actions may act upon."""
+        return Controls(
+            flags=self.flags,
+            campaigns=self.campaigns,
+            webhooks=self.webhooks,
+            releases=self.releases,
+        )
+
 
 def join(ports: Ports) -> Sequence[Callable[..., Any]]:
     """Return every activity of the response."""
     recorder = Recorder(ports.log, ports.clock)
-    hands = Hands(
-        ports.actions,
-        Controls(
-            flags=ports.flags,
-            campaigns=ports.campaigns,
-            webhooks=ports.webhooks,
-            releases=ports.releases,
-        ),
-    )
+    hands = Hands(ports.actions, ports.controls)
     investigating = Investigating(recorder, ports.changes, ports.evidence, ports.analyst)
     limiting = Limiting(recorder, ports.limits)
     proposing = Proposing(

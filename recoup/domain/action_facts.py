@@ -1,4 +1,4 @@
-"""Facts of what surrounds an action: it was found in place, or its vendor has to agree first."""
+"""Facts around actions: found in place, held for a vendor's yes, forbidden altogether."""
 
 from typing import Literal
 
@@ -40,3 +40,12 @@ class VendorReviewEnded(Fact):
     action: str
     review_id: str
     status: Literal["applied", "declined", "withdrawn"]
+
+
+class FreezeSet(Fact):
+    """Somebody forbade (or allowed again) every action."""
+
+    type_name = "freeze.set"
+    frozen: bool
+    by: str
+    reason: str = ""

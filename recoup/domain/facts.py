@@ -13,6 +13,7 @@ from recoup.domain.access_facts import KeyCreated as KeyCreated
 from recoup.domain.access_facts import KeyRevoked as KeyRevoked
 from recoup.domain.access_facts import SignedIn as SignedIn
 from recoup.domain.action_facts import ActionConfirmed as ActionConfirmed
+from recoup.domain.action_facts import FreezeSet as FreezeSet
 from recoup.domain.action_facts import VendorReviewAsked as VendorReviewAsked
 from recoup.domain.action_facts import VendorReviewEnded as VendorReviewEnded
 from recoup.domain.base import Frozen, Moment
@@ -292,15 +293,6 @@ class ReportWritten(Fact):
     type_name = "report.written"
     incident_id: str
     markdown: str
-
-
-class FreezeSet(Fact):
-    """Somebody forbade (or allowed again) every action."""
-
-    type_name = "freeze.set"
-    frozen: bool
-    by: str
-    reason: str = ""
 
 
 class SubjectErased(Fact):

@@ -27,6 +27,7 @@ from integrations.meta_ads.client import MetaCampaigns
 from integrations.meta_ads.settings import MetaAdsSettings
 from integrations.pagerduty.client import PagerDutyPager
 from integrations.pagerduty.settings import PagerDutySettings
+from integrations.releases import Releases
 from integrations.tiktok_ads.client import TikTokCampaigns
 from integrations.tiktok_ads.settings import TikTokAdsSettings
 from integrations.webhook.client import SignedWebhooks
@@ -152,7 +153,7 @@ def launchdarkly(stack: ExitStack, time: FastTime, http: VendorHttp, aspect: str
         effects=lambda: vendor.version("new_payment") - 1,
         error_200={"code": "internal", "message": "an error in a 200"},
         interfere=lambda: vendor.touch("new_payment"),
-        extra={"client": client, "vendor": vendor},
+        extra={"client": client, "vendor": vendor, "port": ("flags", client)},
     )
 
 
@@ -193,7 +194,13 @@ def campaigns(
         write_path=path,
         renews=name == "google",
         secret="dev" if name == "google" else TOKEN,
-        extra={"vendor": vendor, "control": control, "status": field_name, "paused": paused},
+        extra={
+            "vendor": vendor,
+            "control": control,
+            "status": field_name,
+            "paused": paused,
+            "port": ("campaigns", control),
+        },
     )
 
 
@@ -262,7 +269,7 @@ def releases(
         effects=lambda: len(proxy.writes()),
         error_200="<html>a page in a 200</html>",
         interfere=interfere,
-        extra={"vendor": vendor},
+        extra={"vendor": vendor, "port": ("releases", Releases({place.platform: control}))},
     )
 
 
@@ -333,6 +340,7 @@ def webhook(stack: ExitStack, time: FastTime, http: VendorHttp) -> Subject:
         effects=lambda: len(vendor.acted),
         error_200={"ok": False, "error": "an error in a 200"},
         secret=WEBHOOK_SECRET,
+        extra={"port": ("webhooks", client)},
     )
 
 
