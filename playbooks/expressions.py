@@ -1,10 +1,11 @@
 """Jinja2 in playbooks, sandboxed: conditions, and parameters that keep their type."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, Undefined
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, Undefined, nodes
+from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from recoup.domain.errors import InvalidInput
@@ -55,6 +56,28 @@ def check_template(value: Any) -> None:
     elif isinstance(value, list | tuple):
         for part in value:
             check_template(part)
+
+
+def unknown_names(
+    value: Any, visible: Mapping[str, Sequence[str]], *, is_condition: bool = False
+) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield the names in an expression or template that nothing stands for, with what there is.
+
+    Below ``change.undo`` and the like anything may be there, so that is not looked at.
+    """
+    if isinstance(value, Mapping | list | tuple):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from unknown_names(part, visible)
+        return
+    if not isinstance(value, str):
+        return
+    tree = _VALUES.parse(f"{{{{ {value} }}}}" if is_condition else value)
+    for name in sorted(find_undeclared_variables(tree) - set(visible)):
+        yield name, tuple(visible)
+    for node in tree.find_all(nodes.Getattr):
+        owner = node.node.name if isinstance(node.node, nodes.Name) else ""
+        if owner in visible and node.attr not in visible[owner]:
+            yield f"{owner}.{node.attr}", visible[owner]
 
 
 def holds(expression: str, names: Mapping[str, Any]) -> bool:

@@ -1,7 +1,7 @@
 """Reads playbooks from YAML; every problem names file, line and, where it can, a suggestion."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,14 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from playbooks.expressions import check_expression, check_template
+from playbooks.choice import names_of_example
+from playbooks.expressions import check_expression, check_template, unknown_names
 from playbooks.model import RISKS, ActionSpec, ApprovalSpec, Example, Playbook, VerifySpec
 from playbooks.registry import AnyAction, shipped_actions
 from recoup.domain.errors import InvalidInput, PlaybookInvalid
+
+VISIBLE = {name: tuple(sorted(parts)) for name, parts in names_of_example({}, {}).items()}
+"""What an expression can see, and the fields of each."""
 
 _FIELDS = {
     field
@@ -56,14 +60,25 @@ def _parse_all(
 
 def parse(text: str, file: str, actions: Mapping[str, AnyAction]) -> Playbook:
     """Return the playbook that a file's text says. Raises PlaybookInvalid with file and line."""
-    tree = _tree(text, file)
+    for problem in check(text, file, actions):
+        raise problem
+    return Playbook.model_validate(_plain(_tree(text, file)))
+
+
+def check(text: str, file: str, actions: Mapping[str, AnyAction]) -> Iterator[PlaybookInvalid]:
+    """Yield everything that is wrong with a file's text, in order of importance."""
+    try:
+        tree = _tree(text, file)
+    except PlaybookInvalid as error:
+        yield error
+        return
     try:
         playbook = Playbook.model_validate(_plain(tree))
     except ValidationError as error:
-        raise _explain(error, tree, file) from error
-    _check_texts(playbook, tree, file)
-    _check_actions(playbook, tree, file, actions)
-    return playbook
+        yield from _explain(error, tree, file)
+        return
+    yield from _check_texts(playbook, tree, file)
+    yield from _check_actions(playbook, tree, file, actions)
 
 
 def _tree(text: str, file: str) -> CommentedMap:
@@ -108,21 +123,22 @@ def _line_of(tree: Any, path: Iterable[str | int]) -> int:
     return line
 
 
-def _explain(error: ValidationError, tree: CommentedMap, file: str) -> PlaybookInvalid:
+def _explain(error: ValidationError, tree: CommentedMap, file: str) -> Iterator[PlaybookInvalid]:
     # A misspelt name is also a missing one; the misspelling is what the author can see.
     found = error.errors(include_input=False, include_url=False)
-    first = next((each for each in found if each["type"] == "extra_forbidden"), found[0])
-    path = [part for part in first["loc"] if isinstance(part, str | int)]
-    name = ".".join(str(part) for part in path)
-    suggestion = ""
-    if first["type"] == "extra_forbidden":
-        suggestion = _nearest(str(path[-1]), _FIELDS)
-        message = f"{name}: there is no such field"
-    elif first["type"] == "missing":
-        message = f"{name}: is missing"
-    else:
-        message = f"{name}: {first['msg']}"
-    return PlaybookInvalid(message, file=file, line=_line_of(tree, path), suggestion=suggestion)
+    for each in sorted(found, key=lambda one: one["type"] != "extra_forbidden"):
+        path = [part for part in each["loc"] if isinstance(part, str | int)]
+        name = ".".join(str(part) for part in path)
+        suggestion = ""
+        if each["type"] == "extra_forbidden":
+            suggestion = _nearest(str(path[-1]), _FIELDS)
+            message = f"{name}: there is no such field"
+        elif each["type"] == "missing":
+            message = f"{name}: is missing"
+        else:
+            message = f"{name}: {each['msg']}"
+        line = _line_of(tree, path)
+        yield PlaybookInvalid(message, file=file, line=line, suggestion=suggestion)
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:
@@ -130,55 +146,56 @@ def _nearest(word: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else ""
 
 
-def _check_texts(playbook: Playbook, tree: CommentedMap, file: str) -> None:
-    def check(path: tuple[str | int, ...], value: Any) -> None:
-        try:
-            if path == ("when",):
-                check_expression(value)
-            else:
-                check_template(value)
-        except InvalidInput as error:
-            raise PlaybookInvalid(
-                f"{path[0]}: {error}", file=file, line=_line_of(tree, path)
-            ) from error
-
-    check(("when",), playbook.when)
-    check(("title",), playbook.title)
-    check(("description",), playbook.description)
-    check(("risk",), playbook.risk)
+def _check_texts(playbook: Playbook, tree: CommentedMap, file: str) -> Iterator[PlaybookInvalid]:
+    texts: list[tuple[tuple[str | int, ...], Any]] = [
+        ((name,), getattr(playbook, name)) for name in ("when", "title", "description", "risk")
+    ]
     for number, action in enumerate(playbook.actions):
-        for name, value in action.params.items():
-            check(("actions", number, "params", name), value)
+        texts += [
+            (("actions", number, "params", name), value) for name, value in action.params.items()
+        ]
+    for path, value in texts:
+        line, is_condition = _line_of(tree, path), path == ("when",)
+        try:
+            check_expression(value) if is_condition else check_template(value)
+        except InvalidInput as error:
+            yield PlaybookInvalid(f"{path[0]}: {error}", file=file, line=line)
+            continue
+        for name, known in unknown_names(value, VISIBLE, is_condition=is_condition):
+            message = f"{path[0]}: there is no {name!r}"
+            suggestion = _nearest(name.rpartition(".")[2], known) or f"there is {', '.join(known)}"
+            yield PlaybookInvalid(message, file=file, line=line, suggestion=suggestion)
     if "{{" not in playbook.risk and playbook.risk not in RISKS:
         message = f"risk: is one of {', '.join(RISKS)}, or a {{{{ template }}}} that gives one"
-        raise PlaybookInvalid(message, file=file, line=_line_of(tree, ("risk",)))
+        yield PlaybookInvalid(message, file=file, line=_line_of(tree, ("risk",)))
 
 
 def _check_actions(
     playbook: Playbook, tree: CommentedMap, file: str, actions: Mapping[str, AnyAction]
-) -> None:
+) -> Iterator[PlaybookInvalid]:
     for number, spec in enumerate(playbook.actions):
         if spec.action not in actions:
-            raise PlaybookInvalid(
+            yield PlaybookInvalid(
                 f"there is no action {spec.action!r}",
                 file=file,
                 line=_line_of(tree, ("actions", number, "action")),
                 suggestion=_nearest(spec.action, actions)
                 or f"known actions: {', '.join(sorted(actions))}",
             )
+            continue
         fields = actions[spec.action].Params.model_fields
         for name in spec.params:
             if name not in fields:
-                raise PlaybookInvalid(
+                yield PlaybookInvalid(
                     f"{spec.action} has no parameter {name!r}",
                     file=file,
                     line=_line_of(tree, ("actions", number, "params", name)),
                     suggestion=_nearest(name, fields) or f"it has {', '.join(fields)}",
                 )
-        missing = [n for n, f in fields.items() if f.is_required() and n not in spec.params]
-        if missing:
-            raise PlaybookInvalid(
-                f"{spec.action} needs the parameter {missing[0]!r}",
-                file=file,
-                line=_line_of(tree, ("actions", number)),
-            )
+        for name, field in fields.items():
+            if field.is_required() and name not in spec.params:
+                yield PlaybookInvalid(
+                    f"{spec.action} needs the parameter {name!r}",
+                    file=file,
+                    line=_line_of(tree, ("actions", number)),
+                )

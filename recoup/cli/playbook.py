@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from recoup.cli._shared import AsJson, Config, Data, settings_of, show_json, show_table
-from recoup.domain.errors import InvalidInput, NotFound, PlaybookInvalid
+from recoup.domain.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from playbooks.model import Playbook
@@ -64,18 +64,20 @@ def lint(files: Annotated[list[Path], typer.Argument(help="Playbook files.", exi
 
     Example: recoup playbook lint ./playbooks/*.yaml
     """
-    from playbooks.loader import parse
+    from playbooks.loader import check, parse
     from playbooks.registry import shipped_actions
     from playbooks.trial import problems
 
     wrong = 0
     for file in files:
-        try:
-            playbook = parse(file.read_text(), str(file), shipped_actions())
-        except PlaybookInvalid as error:
+        text = file.read_text()
+        found = list(check(text, str(file), shipped_actions()))
+        for error in found:
             print(error, file=sys.stderr)
-            wrong += 1
+        wrong += len(found)
+        if found:
             continue
+        playbook = parse(text, str(file), shipped_actions())
         for problem in problems(playbook, shipped_actions()):
             print(f"{file}: {problem}", file=sys.stderr)
             wrong += 1
@@ -153,11 +155,15 @@ def run_examples(
 def schema() -> None:
     """Print the JSON Schema of a playbook, for editors.
 
+    The shipped one is playbooks/playbook.schema.json; a first line like
+    `# yaml-language-server: $schema=playbook.schema.json` lets an editor use it.
+
     Example: recoup playbook schema > playbook.schema.json
     """
-    from playbooks.model import Playbook
+    from playbooks.registry import shipped_actions
+    from playbooks.schema import playbook_schema
 
-    show_json(Playbook.model_json_schema())
+    show_json(playbook_schema(shipped_actions()))
 
 
 def _library(config: Path | None, data: Path | None, folder: Path | None) -> "dict[str, Playbook]":

@@ -45,6 +45,10 @@ def test_a_shipped_playbook_carries_examples_that_hold(name: str) -> None:
         ("name: own", "name: own\nrisk: huge", 2, "one of low, medium, high"),
         ("name: own", "name: own\napproval:\n  quorum: 0", 3, "greater than or equal to 1"),
         ("name: own", "name: [own", 2, "not YAML"),
+        ("change.kind ==", "chnge.kind ==", 3, "no 'chnge' .did you mean 'change'?"),
+        ("change.kind ==", "change.knd ==", 3, "no 'change.knd' .did you mean 'kind'?"),
+        ("change.kind ==", "incident.sevrity ==", 3, "did you mean 'severity'?"),
+        ("Own {{ change.ref", "Own {{ change.reff", 2, "did you mean 'ref'?"),
     ],
 )
 def test_a_wrong_file_is_refused_with_line_and_suggestion(

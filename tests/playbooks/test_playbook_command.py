@@ -2,8 +2,11 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
+from ruamel.yaml import YAML
 
 from recoup.cli import main
 
@@ -53,7 +56,55 @@ def test_the_examples_hold(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "test", "unheard_of")[0] == 1
 
 
-def test_the_schema_is_for_editors(capsys: pytest.CaptureFixture[str]) -> None:
+def test_lint_says_everything_that_is_wrong_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(
+        "name: own\ntitle: Own\nwhen: chnge.kind == 'flag'\nactions:\n"
+        "  - action: flag_rolback\n  - action: flag_rollback\n    params: {flag: x, projct: y}\n"
+    )
+    code, _out, err = run(capsys, "lint", str(file))
+    assert code == 1
+    assert f"{file}:3: when: there is no 'chnge' (did you mean 'change'?)" in err
+    assert f"{file}:5: there is no action 'flag_rolback' (did you mean 'flag_rollback'?)" in err
+    assert "has no parameter 'projct' (did you mean 'project'?)" in err
+    assert "needs the parameter 'environment'" in err
+
+
+SHIPPED = Path(__file__).parents[2] / "playbooks" / "playbook.schema.json"
+
+
+def test_the_shipped_schema_is_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
+    """Run ``recoup playbook schema > playbooks/playbook.schema.json`` when this fails."""
     code, out, _err = run(capsys, "schema")
     assert code == 0
+    assert SHIPPED.read_text() == out
     assert set(json.loads(out)["required"]) == {"name", "title", "when"}
+
+
+def broken(old: str, new: str) -> dict[str, Any]:
+    text = (SHIPPED.parent / "library" / "release_rollback.yaml").read_text()
+    assert old in text
+    changed: dict[str, Any] = YAML(typ="safe").load(text.replace(old, new, 1))
+    return changed
+
+
+@pytest.mark.parametrize("file", sorted((SHIPPED.parent / "library").glob("*.yaml")), ids=str)
+def test_an_editor_finds_nothing_wrong_with_the_library(file: Path) -> None:
+    jsonschema.validate(YAML(typ="safe").load(file.read_text()), json.loads(SHIPPED.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("priority: 85", "priority: high"),
+        ("action: release_rollback", "action: release_rolback"),
+        ("      workflow:", "      workflw:"),
+        ('      project: "{{ change.undo.project }}"\n', ""),
+        ("undo: keep", "undo: never"),
+    ],
+)
+def test_an_editor_finds_what_is_wrong(old: str, new: str) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(broken(old, new), json.loads(SHIPPED.read_text()))

@@ -21,7 +21,13 @@ from playbooks.registry import shipped_actions
 from recoup.domain.changes import Change, ChangeKind
 from recoup.domain.clock import FixedClock
 from recoup.domain.cohort import Cohort
-from recoup.domain.errors import StateMoved, TransientVendorError, VendorRefused, VersionConflict
+from recoup.domain.errors import (
+    StateMoved,
+    TransientVendorError,
+    VendorNeedsApproval,
+    VendorRefused,
+    VersionConflict,
+)
 from recoup.domain.facts import (
     ChangeRecorded,
     Fact,
@@ -42,6 +48,7 @@ from recoup.domain.ports import (
     FlagState,
     ReleasePlace,
     ReleaseState,
+    VendorReview,
 )
 from recoup.domain.verification import RecoveryCheck, RecoveryVerdict
 
@@ -189,6 +196,8 @@ class MemoryFlags(Misbehaving):
         super().__init__()
         self.flags: dict[tuple[str, str, str], FlagState] = {}
         self.depending: tuple[str, ...] | None = None
+        self.reviews: list[Any] = []
+        """While there are any, a change needs the vendor's approval: where it stands at each look."""
 
     def set(self, key: str, *, on: bool, version: int = 7) -> None:
         self.flags["shop", "production", key] = FlagState(
@@ -217,6 +226,16 @@ class MemoryFlags(Misbehaving):
     async def rehearse(self, state: FlagState, **change: Any) -> None:
         return None
 
+    async def ask(self, state: FlagState, **change: Any) -> VendorReview:
+        self.asked = {name: change[name] for name in ("on", "serving") if name in change}
+        return VendorReview(review_id="review-1", status="pending")
+
+    async def look(self, state: FlagState, review_id: str) -> VendorReview:
+        status = self.reviews.pop(0)
+        if status == "applied":
+            self._write(state, self.asked, review_id)
+        return VendorReview(review_id=review_id, status=status)
+
     async def switch(
         self, state: FlagState, *, on: bool, comment: str, idempotency_key: str
     ) -> FlagState:
@@ -228,6 +247,8 @@ class MemoryFlags(Misbehaving):
         return self._write(state, {"serving": serving}, idempotency_key)
 
     def _write(self, state: FlagState, change: dict[str, Any], key: str) -> FlagState:
+        if self.reviews:
+            raise VendorNeedsApproval("the vendor wants its own approval")
         fault = self.before_write()
         place = (state.project, state.environment, state.key)
         if self.flags[place].version != state.version:

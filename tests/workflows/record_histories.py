@@ -61,6 +61,11 @@ async def on_its_own(_world: World, response: Response) -> None:
     await response.handle.signal("cohort_back", CohortBack(position=99, at=START))
 
 
+async def vendor_review(world: World, response: Response) -> None:
+    """The vendor wants its own approval: asked for, pending once, then given."""
+    await response.say(Verdict.APPROVE, await response.asked())
+
+
 STORIES: dict[str, Callable[[World, Response], Awaitable[None]]] = {
     "recovered": recovered,
     "next_hypothesis": next_hypothesis,
@@ -69,11 +74,14 @@ STORIES: dict[str, Callable[[World, Response], Awaitable[None]]] = {
     "escalated": escalated,
     "moved": moved,
     "on_its_own": on_its_own,
+    "vendor_review": vendor_review,
 }
 
 
 def world_of(name: str) -> World:
     world = World()
+    if name == "vendor_review":
+        world.flags.reviews = ["pending", "applied"]
     if name == "next_hypothesis":
         world.flags.set("other", on=True)
         world.add_change("chg_other", {"action": "flag_rollback", "flag": "other"})
