@@ -9,17 +9,22 @@ from playbooks.model import Example, Playbook
 from playbooks.registry import AnyAction
 from recoup.domain.base import Frozen
 from recoup.domain.errors import InvalidInput
-from recoup.domain.proposals import ActionCall
+from recoup.domain.proposals import ActionCall, ActionPreview
 
 
 class Trial(Frozen):
-    """What a playbook would come to for one change."""
+    """What a playbook would come to for one change.
+
+    ``previews`` and ``refused`` are what the vendors said to it, when they were asked.
+    """
 
     playbook: str
     applies: bool
     title: str = ""
     risk: str = ""
     calls: tuple[ActionCall, ...] = ()
+    previews: tuple[ActionPreview, ...] = ()
+    refused: str = ""
 
 
 def try_out(

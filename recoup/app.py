@@ -72,6 +72,8 @@ class App:
     directory: Directory
     change_readers: Mapping[str, Reader]
     """Inbound webhooks by vendor: headers (lower case) and raw body to what they tell."""
+    http: VendorHttp
+    """The connections to vendors; whoever ends an event loop before the process closes them."""
     provider: IdentityProvider | None = None
     """Where people sign in, when there is such a place."""
 
@@ -96,6 +98,7 @@ def build(settings: Settings, **overrides: Any) -> App:
         releases=_releases(settings, http),
         directory=SlackDirectory(slack, settings.section(PeopleSettings).members),
         change_readers=readers(settings, clock),
+        http=http,
     )
     if slack.configured:
         draw = partial(_chart, app.store) if slack.charts else None

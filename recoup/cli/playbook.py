@@ -12,6 +12,7 @@ from recoup.domain.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from playbooks.model import Playbook
+    from playbooks.trial import Trial
 
 Folder = Annotated[
     Path | None,
@@ -91,11 +92,17 @@ def dry_run(
     config: Config = None,
     data: Data = None,
     folder: Folder = None,
+    live: Annotated[
+        bool, typer.Option(help="Also ask the vendors what each action would find and change.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show which playbook would be proposed for a change, and with which actions.
 
-    Nothing is read from a vendor and nothing is done. Example: recoup playbook dry-run change.json
+    Nothing is done. Without --live nothing is read from a vendor either; with it, targets are read
+    and the vendors validate the change where they can.
+
+    Example: recoup playbook dry-run change.json --live
     """
     from playbooks.registry import shipped_actions
     from playbooks.trial import try_out
@@ -107,6 +114,10 @@ def dry_run(
         for each in sorted(library.values(), key=lambda each: (-each.priority, each.name))
     ]
     fitting = [trial for trial in trials if trial.applies]
+    if live:
+        from recoup.cli._rehearsing import rehearsed
+
+        fitting = rehearsed(settings_of(config, data), fitting)
     if as_json:
         show_json(fitting)
         return
@@ -118,13 +129,19 @@ def dry_run(
                 trial.playbook,
                 trial.title,
                 trial.risk,
-                "\n".join(f"{call.action} {json.dumps(call.params)}" for call in trial.calls)
-                or "none: people mend it, Recoup proves it",
+                _actions_of(trial),
             )
             for trial in fitting
         ],
         empty="No playbook applies to this change.",
     )
+
+
+def _actions_of(trial: "Trial") -> str:
+    lines = [f"{call.action} {json.dumps(call.params)}" for call in trial.calls]
+    lines += [f"-> {preview.summary} (now {preview.before})" for preview in trial.previews]
+    lines += [f"-> cannot be done: {trial.refused}"] if trial.refused else []
+    return "\n".join(lines) or "none: people mend it, Recoup proves it"
 
 
 def run_examples(

@@ -9,6 +9,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from recoup.cli import main
+from recoup.demo.standins.launchdarkly import LaunchDarklyStandIn
+from recoup.demo.standins.running import Running
+from recoup.domain.clock import SystemClock
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -47,6 +50,37 @@ def test_dry_run_shows_what_would_be_proposed(
     assert first["playbook"] == "flag_rollback"
     assert first["calls"][0]["params"]["flag"] == "new_payment"
     assert last["calls"] == []
+
+
+def test_a_live_dry_run_asks_the_vendor_and_changes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vendor = LaunchDarklyStandIn("p", "e", "secret", SystemClock().now)
+    vendor.add("new_payment", on=True)
+    change = tmp_path / "change.json"
+    undo = {"action": "flag_rollback", "flag": "new_payment", "project": "p", "environment": "e"}
+    change.write_text(json.dumps({"kind": "flag", "undo": undo}))
+    with Running(vendor.app) as running:
+        for name, value in (
+            ("BASE_URI", running.url),
+            ("API_TOKEN", "t"),
+            ("PROJECT", "p"),
+            ("ENVIRONMENT", "e"),
+        ):
+            monkeypatch.setenv(f"RECOUP_LAUNCHDARKLY_{name}", value)
+        data = ("--data", str(tmp_path / "data"))
+        code, out, _err = run(capsys, "dry-run", str(change), "--live", "--json", *data)
+        assert code == 0
+        [preview] = json.loads(out)[0]["previews"]
+        assert preview["before"] == {"on": True, "version": 1}
+        assert vendor.version("new_payment") == 1
+        vendor.reviews.required = True
+        _code, out, _err = run(capsys, "dry-run", str(change), "--live", "--json", *data)
+        assert "its vendor's own approval" in json.loads(out)[0]["previews"][0]["summary"]
+        undo["flag"] = "unheard_of"
+        change.write_text(json.dumps({"kind": "flag", "undo": undo}))
+        _code, out, _err = run(capsys, "dry-run", str(change), "--live", *data)
+        assert "cannot be done" in out
 
 
 def test_the_examples_hold(capsys: pytest.CaptureFixture[str]) -> None:

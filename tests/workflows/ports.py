@@ -197,7 +197,7 @@ class MemoryFlags(Misbehaving):
         self.flags: dict[tuple[str, str, str], FlagState] = {}
         self.depending: tuple[str, ...] | None = None
         self.reviews: list[Any] = []
-        """While there are any, a change needs the vendor's approval: where it stands at each look."""
+        """While there are any, a change needs the vendor's yes: where that stands at each look."""
 
     def set(self, key: str, *, on: bool, version: int = 7) -> None:
         self.flags["shop", "production", key] = FlagState(
