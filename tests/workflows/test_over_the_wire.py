@@ -13,18 +13,22 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from integrations.http import VendorHttp
+from playbooks.loader import load_library
+from playbooks.registry import shipped_actions
 from recoup.demo.standins.misbehaving import Fault
 from recoup.domain.facts import (
     ActionApplied,
     ActionConfirmed,
     ActionFailed,
     ActionStarted,
+    ActionUndone,
     Resolution,
     VendorReviewAsked,
     VendorReviewEnded,
 )
 from recoup.domain.hypotheses import UNKNOWN_CAUSE
 from recoup.domain.proposals import Verdict
+from recoup.domain.verification import RecoveryVerdict
 from tests.integrations.subjects import SUBJECTS, FastTime, Subject
 from tests.workflows.ports import World
 
@@ -217,3 +221,33 @@ async def test_a_rollout_is_waited_for_and_its_failure_is_no_success(
         [failed] = world.log.facts(ActionFailed)
         assert failed.kind == "deploy_failed"
         assert subject.effects() == 1
+
+
+async def test_an_undo_that_the_vendor_holds_back_is_said_and_not_forced(
+    temporal: WorkflowEnvironment, respond: Any
+) -> None:
+    """LaunchDarkly began to want its own approval after the switch: taking it back needs people."""
+    with against("launchdarkly_on") as (world, subject):
+        vendor = subject.extra["vendor"]
+
+        def not_recovered() -> RecoveryVerdict:
+            vendor.reviews.required = True
+            return RecoveryVerdict.NOT_RECOVERED
+
+        world.analyst.verdicts = [not_recovered]
+        assert await play(temporal, world, respond, most_attempts=1) is Resolution.ESCALATED
+        [undone] = world.log.facts(ActionUndone)
+        assert not undone.restored
+        assert "wants its own approval" in undone.reason
+        assert subject.effects() == 1
+
+
+def test_every_action_is_played() -> None:
+    """Each shipped action is called by a playbook, and that playbook is played over the wire."""
+    called = {
+        spec.action
+        for playbook in load_library().values()
+        if any(playbook.name == undo["action"] for undo in UNDO.values())
+        for spec in playbook.actions
+    }
+    assert called == set(shipped_actions())
