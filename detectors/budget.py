@@ -27,7 +27,7 @@ LARGE_FIRST = 0.3
 
 STEP_SHARE = 0.8
 VOLUME_SHARE = 0.05
-STEP_SLACK, OTHER_SLACK = 5.5, 3.0
+STEP_SLACK, OTHER_SLACK = 6.2, 3.0
 """By how much the bound on false alarms was found to be loose on quiet shops, in log evidence."""
 
 
