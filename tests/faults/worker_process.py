@@ -95,6 +95,12 @@ class FileFlags:
     async def read(self, project: str, environment: str, key: str) -> FlagState:
         return FlagState.model_validate_json(self.path(key).read_text())
 
+    async def dependents(self, state: FlagState) -> tuple[str, ...]:
+        return ()
+
+    async def rehearse(self, state: FlagState, **change: Any) -> None:
+        return None
+
     async def switch(
         self, state: FlagState, *, on: bool, comment: str, idempotency_key: str
     ) -> FlagState:
