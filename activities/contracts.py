@@ -61,6 +61,8 @@ class Proposed(Frozen):
 
     proposal: Proposal
     plan: VerifyPlan
+    wake: str = ""
+    """Why people have to be woken for it, because nobody is at work; empty when they are."""
 
 
 class RecordDecisionInput(Frozen):
@@ -73,6 +75,13 @@ class RecordDecisionInput(Frozen):
 
 class ProposalEnded(Frozen):
     """A proposal expired without a decision."""
+
+    incident_id: str
+    proposal_id: str
+
+
+class ReminderInput(Frozen):
+    """Remind people of a proposal that is about to expire (``closes_at`` is in shop time)."""
 
     incident_id: str
     proposal_id: str

@@ -14,10 +14,12 @@ from activities.proposing import Proposing
 from activities.recording import Recorder
 from activities.reviewing import Reviewing
 from activities.telling import Telling
+from activities.trust import Trust, Trusted
 from activities.verifying import Verifying
 from playbooks.action import Controls
 from playbooks.model import Playbook
 from playbooks.registry import AnyAction
+from recoup.domain.calendar import Calendar
 from recoup.domain.clock import Clock
 from recoup.domain.ids import IdSource
 from recoup.domain.limits import Limits
@@ -52,6 +54,7 @@ class Ports:
     analyst: Analyst
     library: Mapping[str, Playbook]
     actions: Mapping[str, AnyAction]
+    calendar: Calendar = field(default_factory=Calendar)
     limits: Limits = field(default_factory=Limits)
 
     @property
@@ -74,11 +77,11 @@ def join(ports: Ports) -> Sequence[Callable[..., Any]]:
     proposing = Proposing(
         recorder,
         ports.changes,
-        ports.library,
         hands,
         ports.ids,
         Lessons(ports.log),
         limiting,
+        Trusted(Trust(ports.log, ports.library), ports.library, ports.calendar),
     )
     doing = Doing(recorder, hands, limiting)
     reviewing = Reviewing(recorder, hands, doing)
@@ -98,6 +101,7 @@ def join(ports: Ports) -> Sequence[Callable[..., Any]]:
         verifying.start_verification,
         verifying.check_recovery,
         telling.tell,
+        telling.remind,
         telling.escalate,
         telling.record_escalation,
         telling.end_page,

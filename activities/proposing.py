@@ -14,6 +14,7 @@ from activities.doing import Hands
 from activities.lessons import Lessons
 from activities.limiting import Limiting
 from activities.recording import Recorder
+from activities.trust import Trusted
 from playbooks.choice import applicable, by_experience, calls_for, names_for, risk_of
 from playbooks.expressions import render
 from playbooks.model import Playbook
@@ -24,13 +25,13 @@ from recoup.domain.errors import (
     StateMoved,
     VendorRefused,
 )
-from recoup.domain.facts import ProposalMade
+from recoup.domain.facts import PlaybookHeld, ProposalMade
 from recoup.domain.hypotheses import Hypothesis
 from recoup.domain.ids import IdSource
 from recoup.domain.incident import Incident
 from recoup.domain.outcomes import PlaybookRecord, records_of
 from recoup.domain.ports import ChangeViews
-from recoup.domain.proposals import ActionCall, ActionPreview, ApprovalRule, Proposal
+from recoup.domain.proposals import ActionCall, ActionPreview, ApprovalRule, Proposal, Rung
 
 _log = structlog.get_logger()
 _Names = Mapping[str, object]
@@ -43,19 +44,20 @@ class Proposing:
         self,
         recorder: Recorder,
         changes: ChangeViews,
-        library: Mapping[str, Playbook],
         hands: Hands,
         ids: IdSource,
         lessons: Lessons,
         limiting: Limiting,
+        trusted: Trusted,
     ) -> None:
         self._recorder = recorder
         self._changes = changes
-        self._library = library
+        self._library = trusted.library
         self._hands = hands
         self._ids = ids
         self._lessons = lessons
         self._limiting = limiting
+        self._trusted = trusted
 
     @activity.defn
     async def propose(self, request: ProposeInput) -> Proposed:
@@ -69,7 +71,9 @@ class Proposing:
             stored = entry.fact.proposal
         playbook = self._library[stored.playbook]
         plan = VerifyPlan(**playbook.verify.model_dump(), undo=playbook.undo)
-        return Proposed(proposal=stored, plan=plan)
+        incident = await self._recorder.incident(request.incident_id)
+        wake = self._trusted.why_wake(incident, stored.rung, stored.made_at)
+        return Proposed(proposal=stored, plan=plan, wake=wake)
 
     async def _stored(self, request: ProposeInput) -> Proposal | None:
         for entry in await self._recorder.stream(request.incident_id):
@@ -90,6 +94,12 @@ class Proposing:
         wanted = [each for each in fitting if each.name == request.playbook]
         refusals: list[str] = []
         for playbook in wanted or fitting:
+            rung = await asyncio.to_thread(
+                self._trusted.rung, playbook, incident, self._recorder.clock.now()
+            )
+            if rung is Rung.SHADOW and playbook.actions and not wanted:
+                await self._hold(request, playbook)
+                continue
             try:
                 calls, previews = await self._preview(request, playbook, names)
                 await self._limiting.check(previews)
@@ -99,8 +109,8 @@ class Proposing:
                 continue
             others = tuple(each.name for each in fitting if each.name != playbook.name)
             said = [_reason(hypothesis), *_experience(records.get(playbook.name)), *refusals]
-            made = self._proposal(request, playbook, names, calls, previews)
-            if calls and (held := await self._limiting.held()):
+            made = _on_rung(self._proposal(request, playbook, names, calls, previews), rung)
+            if made.calls and (held := await self._limiting.held()):
                 made, said = _only_suggested(made), [f"Recoup may not act now: {held}", *said]
             author = (change.by if change else "", request.asked_by)
             return made.model_copy(
@@ -111,6 +121,17 @@ class Proposing:
                 }
             )
         raise NotFound(f"no playbook can be used: {'; '.join(refusals) or 'none applies'}")
+
+    async def _hold(self, request: ProposeInput, playbook: Playbook) -> None:
+        """Note that a playbook would have been proposed, so that it can earn its trust."""
+        held = PlaybookHeld(
+            incident_id=request.incident_id,
+            playbook=playbook.name,
+            change_id=request.change_id,
+            reason="it has to prove itself before it may be proposed",
+        )
+        step = f"held:{playbook.name}:{request.change_id}"
+        await self._recorder.record(request.incident_id, step, held)
 
     async def _preview(
         self, request: ProposeInput, playbook: Playbook, names: _Names
@@ -141,10 +162,9 @@ class Proposing:
             calls=calls,
             previews=previews,
             approval=ApprovalRule(
-                roles=playbook.approval.roles,
+                roles=self._trusted.roles(playbook, now),
                 quorum=playbook.approval.quorum,
                 expires_after_s=expires_s,
-                automatic=playbook.approval.automatic and bool(calls),
                 not_requester=playbook.approval.not_requester,
             ),
             state_hash=state_hash(calls, previews),
@@ -166,6 +186,18 @@ def _only_suggested(proposal: Proposal) -> Proposal:
             "approval": approval,
             "state_hash": state_hash((), ()),
         }
+    )
+
+
+def _on_rung(proposal: Proposal, rung: Rung) -> Proposal:
+    """Return the proposal as far as its playbook is trusted."""
+    if rung is Rung.SUGGEST and proposal.calls:
+        changes = {"calls": (), "previews": (), "suggested": proposal.previews}
+        return proposal.model_copy(update={**changes, "rung": rung})
+    unasked = rung is Rung.AUTOMATIC and bool(proposal.calls)
+    rule = proposal.approval.model_copy(update={"automatic": unasked})
+    return proposal.model_copy(
+        update={"approval": rule, "rung": Rung.AUTOMATIC if unasked else Rung.APPROVE}
     )
 
 

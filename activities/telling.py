@@ -2,11 +2,11 @@
 
 from temporalio import activity
 
-from activities.contracts import EscalateInput, Nothing, TellInput, Told
+from activities.contracts import EscalateInput, Nothing, ReminderInput, TellInput, Told
 from activities.recording import Recorder
 from activities.timeline import line_for
 from recoup.domain.errors import VendorRefused
-from recoup.domain.facts import ApprovalRequested, Escalated
+from recoup.domain.facts import ApprovalReminded, ApprovalRequested, Escalated
 from recoup.domain.incident import Incident
 from recoup.domain.ports import Notifier, Pager
 
@@ -73,6 +73,27 @@ class Telling:
             reference=reference,
         )
         await self._recorder.record(incident.id, f"asked:{proposal_id}", asked)
+
+    @activity.defn
+    async def remind(self, request: ReminderInput) -> Nothing:
+        """Say once, where everybody sees it, that a proposal is about to expire."""
+        incident = await self._recorder.incident(request.incident_id)
+        proposal = incident.proposal
+        if proposal is None or proposal.proposal_id != request.proposal_id:
+            return Nothing()
+        reminded = ApprovalReminded(
+            incident_id=incident.id,
+            proposal_id=proposal.proposal_id,
+            closes_at=proposal.expires_at,
+        )
+        reference = incident.messages.get(SURFACE)
+        if reference is not None:
+            roles = " or ".join(proposal.approval.roles)
+            text = f"Nobody has decided yet on: {proposal.title}. Needed is the role {roles}."
+            await self._notifier.reply(reference, text, loud=True)
+        step = f"reminded:{proposal.proposal_id}"
+        await self._recorder.record(incident.id, step, reminded)
+        return Nothing()
 
     @activity.defn
     async def escalate(self, request: EscalateInput) -> Nothing:

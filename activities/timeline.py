@@ -70,11 +70,6 @@ def _(_fact: f.ApprovalExpired) -> str:
 
 
 @_text.register
-def _(fact: f.ApprovalReminded) -> str:
-    return f"Still open: nobody has decided yet, and at {fact.closes_at:%H:%M} UTC it expires."
-
-
-@_text.register
 def _(fact: f.PlaybookHeld) -> str:
     return f"{fact.playbook} only looks on so far: {fact.reason}"
 

@@ -20,8 +20,9 @@ class QuietNotifier:
         del reference
         _log.info("incident.changed", incident=incident.id, status=str(incident.status))
 
-    async def reply(self, reference: dict[str, str], text: str) -> None:
+    async def reply(self, reference: dict[str, str], text: str, *, loud: bool = False) -> None:
         """Log a line of the thread."""
+        del loud
         _log.info("incident.note", text=text, **reference)
 
 

@@ -5,6 +5,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from recoup.domain.base import Frozen
+from recoup.domain.facts import Severity
+from recoup.domain.proposals import Rung
+from recoup.domain.trust import LADDER, Ladder
 
 RISKS = ("low", "medium", "high")
 
@@ -19,7 +22,10 @@ class ActionSpec(Frozen):
 class ApprovalSpec(Frozen):
     """Who may say yes, how many, and until when; without ``expires_after_s`` the setting holds.
 
-    ``not_requester`` leaves out whoever made the change or asked for this playbook.
+    ``not_requester`` leaves out whoever made the change or asked for this playbook. ``start`` and
+    ``most`` are rungs of trust (shadow, suggest, approve, automatic): after ``promote_after`` good
+    outcomes in a row a playbook climbs one, after one bad outcome it falls one. ``automatic`` is
+    short for both being automatic; ``severities`` and the calendar limit when it acts unasked.
     """
 
     roles: tuple[str, ...] = Field(default=("responder", "approver", "admin"), min_length=1)
@@ -27,6 +33,22 @@ class ApprovalSpec(Frozen):
     expires_after_s: int | None = Field(default=None, ge=60)
     automatic: bool = False
     not_requester: bool = False
+    start: Rung | None = None
+    most: Rung | None = None
+    promote_after: int = Field(default=5, ge=1, le=1000)
+    severities: tuple[Severity, ...] = tuple(Severity)
+    out_of_hours_roles: tuple[str, ...] = ()
+
+    @property
+    def ladder(self) -> Ladder:
+        """Where the playbook starts on the ladder of trust, and how far it may climb."""
+        usual = Rung.AUTOMATIC if self.automatic else Rung.APPROVE
+        start = self.start or usual
+        return Ladder(
+            start=start,
+            most=self.most or max(start, usual, key=LADDER.index),
+            promote_after=self.promote_after,
+        )
 
 
 class VerifySpec(Frozen):

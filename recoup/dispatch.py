@@ -61,6 +61,7 @@ def policy_of(settings: Settings, *, tagged: bool) -> ResponsePolicy:
         verify_every_s=response.verify_every_s,
         verify_within_s=response.verify_within_s,
         settle_s=response.settle_s,
+        remind_before_s=response.remind_before_s,
         margin=response.recovery_margin,
         tagged=tagged,
     )

@@ -7,7 +7,7 @@ beside its client and gets it with ``Settings.section``: ``RECOUP_SLACK_BOT_TOKE
 """
 
 import tomllib
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -106,6 +106,17 @@ class ResponseSettings(_Part):
     shadow: bool = Field(default=False, description="do everything but act")
     playbook_dir: Path | None = Field(
         default=None, description="your own playbooks, beside the shipped ones"
+    )
+    remind_before_s: int = Field(
+        default=600, ge=0, description="people are reminded this long before the end; 0 does not"
+    )
+    office_hours: str = Field(
+        default="", description="such as Mon-Fri 09:00-18:00, Sat 10:00-14:00; empty: always"
+    )
+    time_zone: str = Field(default="UTC", description="of the office hours, as Europe/Berlin")
+    holidays: tuple[date, ...] = Field(default=(), description="days without office hours")
+    automatic: Literal["always", "office_hours", "out_of_hours", "never"] = Field(
+        default="always", description="when a trusted playbook may act without being asked"
     )
 
 

@@ -15,6 +15,8 @@ from activities.lessons import Lessons
 from playbooks.loader import load_library
 from playbooks.registry import shipped_actions
 from recoup.app import App
+from recoup.domain.calendar import Calendar
+from recoup.settings import ResponseSettings
 from workflows.incident import IncidentWorkflow
 
 GRACE = timedelta(seconds=3)
@@ -44,6 +46,14 @@ def ports_of(app: App, analyst: Analyst | None = None) -> Ports:
         library=load_library(app.settings.response.playbook_dir, actions),
         actions=actions,
         limits=app.settings.guard.limits(),
+        calendar=calendar_of(app.settings.response),
+    )
+
+
+def calendar_of(response: ResponseSettings) -> Calendar:
+    """Return the business calendar of the settings. Raises ConfigurationError."""
+    return Calendar.read(
+        response.office_hours, response.time_zone, response.holidays, response.automatic
     )
 
 

@@ -1,17 +1,17 @@
 """Takes decisions inside the workflow: waits for their gate, applies the rules, keeps every one."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.closing import Closing
-    from activities.contracts import RecordDecisionInput
+    from activities.contracts import RecordDecisionInput, ReminderInput
     from recoup.domain.facts import Resolution
     from recoup.domain.proposals import Decision, DecisionAnswer, Person, Verdict
     from workflows.approvals import rule
-    from workflows.messages import Book, Phase
+    from workflows.messages import Book, IncidentInput, Phase
     from workflows.policies import RECORD
     from workflows.teller import Teller
 
@@ -24,8 +24,9 @@ MOST_DECISIONS = 500
 class Desk:
     """The rules of ``approvals`` at work on the book; an answer is given once for each decision."""
 
-    def __init__(self, incident_id: str, book: Book, teller: Teller) -> None:
-        self._incident_id = incident_id
+    def __init__(self, request: IncidentInput, book: Book, teller: Teller) -> None:
+        self._incident_id = request.incident_id
+        self._policy = request.policy
         self._book = book
         self._teller = teller
         self._being_recorded = 0
@@ -66,6 +67,28 @@ class Desk:
     async def settled(self) -> None:
         """Wait until every decision is in the log; nothing is done before that."""
         await workflow.wait_condition(lambda: not self._being_recorded)
+
+    def remind_at(self) -> datetime | None:
+        """Return when people are to be reminded of the open proposal, if they are to be."""
+        gate, before_s = self._book.gate, self._policy.remind_before_s
+        if gate is None or gate.outcome is not None or not before_s:
+            return None
+        if self._book.reminded == gate.proposal.proposal_id:
+            return None
+        # Of a short question people are reminded half way.
+        before_s = min(before_s, gate.proposal.approval.expires_after_s // 2)
+        return gate.closes_at - timedelta(seconds=before_s / self._policy.pace)
+
+    def remind_if_due(self) -> None:
+        """Remind people once, in time; a chat that does not answer holds nothing up."""
+        at, gate = self.remind_at(), self._book.gate
+        if at is None or gate is None or workflow.now() < at:
+            return
+        self._book.reminded = gate.proposal.proposal_id
+        request = ReminderInput(
+            incident_id=self._incident_id, proposal_id=gate.proposal.proposal_id
+        )
+        self._teller.remind(request)
 
     async def decide_by_rule(self) -> DecisionAnswer:
         """Say yes in the name of the rule that allows this playbook to run by itself."""

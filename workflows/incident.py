@@ -35,6 +35,7 @@ with workflow.unsafe.imports_passed_through():
         IncidentOutcome,
         IncidentState,
         Phase,
+        state_of,
     )
     from workflows.policies import READ_VENDOR, RECORD
     from workflows.remediation import Remediation
@@ -58,7 +59,7 @@ class IncidentWorkflow:
         self.teller = Teller(request.incident_id, self.book)
         self.remediation = Remediation(request, self.book, self._interrupted)
         self.beliefs = Beliefs(request, self.book)
-        self.desk = Desk(request.incident_id, self.book, self.teller)
+        self.desk = Desk(request, self.book, self.teller)
 
     @workflow.run
     async def run(self, request: IncidentInput) -> IncidentOutcome:
@@ -134,29 +135,33 @@ class IncidentWorkflow:
             book.wanted_playbook = BY_HAND
             return Phase.PROPOSING
         book.plan = proposed.plan
+        if self.request.shadow:
+            # No gate: nobody can allow what will not be done.
+            book.summary = f"In shadow mode: would have proposed {proposed.proposal.title!r}."
+            return Phase.WATCHING
         open_for = self._wall(proposed.proposal.approval.expires_after_s)
         book.gate = open_gate(proposed.proposal, workflow.now(), open_for)
         self.teller.asked(proposed.proposal.proposal_id)
-        if self.request.shadow:
-            book.summary = f"In shadow mode: would have proposed {proposed.proposal.title!r}."
-            return Phase.WATCHING
         if proposed.proposal.approval.automatic:
             await self.desk.decide_by_rule()
+        elif proposed.wake and not book.paged:
+            await self.teller.page(proposed.wake)
         return Phase.AWAITING_APPROVAL
 
     async def _await_approval(self) -> Phase:
         book = self.book
         while book.gate is not None and book.gate.outcome is None:
             wait = book.gate.closes_at - workflow.now()
-            until = self.beliefs.think_again_at()
-            if until is not None:
-                wait = min(wait, until - workflow.now())
+            for until in (self.beliefs.think_again_at(), self.desk.remind_at()):
+                if until is not None:
+                    wait = min(wait, until - workflow.now())
             moved = partial(self._gate_moved, book.gate, book.reconsider)
             await sleep_unless(moved, wait)
             if book.ending is not None:
                 return self._way_out()
             if book.gate.outcome is None and self.beliefs.should_think_again():
                 return Phase.INVESTIGATING
+            self.desk.remind_if_due()
             book.gate = expire(book.gate, workflow.now())
             if must_continue(self.policy):
                 return Phase.AWAITING_APPROVAL
@@ -322,18 +327,7 @@ class IncidentWorkflow:
     @workflow.query
     def state(self) -> IncidentState:
         """Say where the response stands."""
-        gate = self.book.gate
-        is_open = gate is not None and gate.outcome is None
-        return IncidentState(
-            phase=self.book.phase,
-            proposal_id=gate.proposal.proposal_id if gate else "",
-            still_needed=gate.still_needed if gate and is_open else 0,
-            closes_at=gate.closes_at if gate and is_open else None,
-            attempts=self.book.attempts,
-            tried=self.book.tried,
-            applied=tuple(each.result.target for each in self.book.applied),
-            resolution=self.book.ending,
-        )
+        return state_of(self.book)
 
     # What the phases are made of.
 

@@ -44,6 +44,7 @@ class ResponsePolicy(Frozen):
     margin: float = 0.03
     reconsider_every_s: int = 180
     watch_for_s: int = 86400
+    remind_before_s: int = 0
     most_attempts: int = 3
     most_renewals: int = 1
     most_moves: int = 5
@@ -100,6 +101,7 @@ class Book(BaseModel):
     wanted_by: str = ""
     gate: Gate | None = None
     spent: str = ""
+    reminded: str = ""
     plan: VerifyPlan = VerifyPlan()
     applied: tuple[Applied, ...] = ()
     attempts: int = 0
@@ -158,3 +160,19 @@ class IncidentState(Frozen):
     tried: tuple[str, ...] = ()
     applied: tuple[str, ...] = ()
     resolution: Resolution | None = None
+
+
+def state_of(book: Book) -> IncidentState:
+    """Return where the response stands by its book."""
+    gate = book.gate
+    is_open = gate is not None and gate.outcome is None
+    return IncidentState(
+        phase=book.phase,
+        proposal_id=gate.proposal.proposal_id if gate else "",
+        still_needed=gate.still_needed if gate and is_open else 0,
+        closes_at=gate.closes_at if gate and is_open else None,
+        attempts=book.attempts,
+        tried=book.tried,
+        applied=tuple(each.result.target for each in book.applied),
+        resolution=book.ending,
+    )

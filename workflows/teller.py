@@ -7,7 +7,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.contracts import EscalateInput, TellInput
+    from activities.contracts import EscalateInput, ReminderInput, TellInput
     from activities.telling import Telling
     from workflows.messages import Book
     from workflows.policies import NOTIFY, RECORD
@@ -26,6 +26,7 @@ class Teller:
         self._stopping = False
         self._proposal_id = ""
         self._told_at: datetime | None = None
+        self._reminder: ReminderInput | None = None
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -52,6 +53,11 @@ class Teller:
         self._stopping = True
         if self._task is not None:
             await self._task
+
+    def remind(self, request: ReminderInput) -> None:
+        """Have people reminded, beside the waiting for their decision."""
+        self._reminder = request
+        self._changed = True
 
     async def page(self, reason: str) -> None:
         """Wake people; a pager that does not answer is recorded, and holds nothing up."""
@@ -85,6 +91,15 @@ class Teller:
                 return
             self._changed = False
             await self._tell_once()
+            if self._reminder is not None:
+                await self._remind(self._reminder)
+
+    async def _remind(self, request: ReminderInput) -> None:
+        self._reminder = None
+        try:
+            await workflow.execute_activity_method(Telling.remind, request, **NOTIFY)
+        except ActivityError as error:
+            workflow.logger.warning("people could not be reminded: %s", error.cause)
 
     async def _tell_once(self) -> None:
         asked, self._proposal_id = self._proposal_id, ""

@@ -81,7 +81,7 @@ class SlackNotifier:
         channel, ts = reference["channel"], reference["ts"]
         await self._redraws.redraw(channel, ts, incident, partial(self._redraw, channel, ts))
 
-    async def reply(self, reference: dict[str, str], text: str) -> None:
+    async def reply(self, reference: dict[str, str], text: str, *, loud: bool = False) -> None:
         """Add lines to the incident's thread."""
         channel = reference["channel"]
         await self._pacer.turn(channel)
@@ -91,6 +91,7 @@ class SlackNotifier:
             channel=channel,
             thread_ts=reference["ts"],
             text=lines_within(lines, LONGEST_REPLY),
+            reply_broadcast=loud,
             unfurl_links=False,
             unfurl_media=False,
         )

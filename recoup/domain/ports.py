@@ -277,8 +277,8 @@ class Notifier(Protocol):
         """Redraw the incident's message from its present state."""
         ...
 
-    async def reply(self, reference: dict[str, str], text: str) -> None:
-        """Add a line to the incident's thread."""
+    async def reply(self, reference: dict[str, str], text: str, *, loud: bool = False) -> None:
+        """Add lines to the incident's thread; ``loud`` ones are shown beside the thread too."""
         ...
 
 

@@ -25,8 +25,10 @@ from activities.proposing import Proposing, state_hash
 from activities.recording import Recorder
 from activities.telling import Telling
 from activities.timeline import has_line, line_for
+from activities.trust import Trust, Trusted
 from activities.verifying import Verifying
 from playbooks.registry import shipped_actions
+from recoup.domain.calendar import Calendar
 from recoup.domain.errors import (
     ConfigurationError,
     NotFound,
@@ -69,14 +71,15 @@ def investigating(world: World) -> Investigating:
 
 
 def proposing(world: World) -> Proposing:
+    trusted = Trusted(Trust(world.log, world.library), world.library, Calendar())
     return Proposing(
         recorder(world),
         world.changes,
-        world.library,
         hands(world),
         RandomIds(),
         Lessons(world.log),
         limiting(world),
+        trusted,
     )
 
 
@@ -279,6 +282,7 @@ def test_every_fact_is_a_line_or_knowingly_none(world: World) -> None:
         "report.written",
         "freeze.set",
         "doctor.round_trip_proven",
+        "approval.reminded",
         "privacy.subject_erased",
         "key.created",
         "key.revoked",

@@ -18,6 +18,7 @@ from activities.joining import Ports
 from playbooks.action import Controls
 from playbooks.loader import load_library
 from playbooks.registry import shipped_actions
+from recoup.domain.calendar import Calendar
 from recoup.domain.changes import Change, ChangeKind
 from recoup.domain.clock import FixedClock
 from recoup.domain.cohort import Cohort
@@ -355,6 +356,7 @@ class MemoryNotifier:
         self.posts: list[Incident] = []
         self.updates: list[Incident] = []
         self.replies: list[str] = []
+        self.loud: list[str] = []
         self.away = False
         self.gone = False
 
@@ -373,9 +375,9 @@ class MemoryNotifier:
             raise VendorRefused("the message was deleted", kind="message_gone")
         self.updates.append(incident)
 
-    async def reply(self, reference: dict[str, str], text: str) -> None:
+    async def reply(self, reference: dict[str, str], text: str, *, loud: bool = False) -> None:
         self._check()
-        self.replies.append(text)
+        (self.loud if loud else self.replies).append(text)
 
 
 class MemoryPager:
@@ -472,6 +474,7 @@ class World:
         )
         self.library = load_library()
         self.limits = Limits()
+        self.calendar = Calendar()
         self.positions = itertools.count(1)
         self.flags.set("new_payment", on=True)
         self.add_change("chg_flag", {"action": "flag_rollback", "flag": "new_payment"})
@@ -544,4 +547,5 @@ class World:
             library=self.library,
             actions=shipped_actions(),
             limits=self.limits,
+            calendar=self.calendar,
         )
