@@ -66,6 +66,15 @@ async def vendor_review(world: World, response: Response) -> None:
     await response.say(Verdict.APPROVE, await response.asked())
 
 
+async def reminded(world: World, response: Response) -> None:
+    first = await response.asked()
+    await response.until(lambda: "approval.reminded" in world.log.names(), skip_s=60)
+    await response.say(Verdict.APPROVE, first)
+
+
+POLICIES: dict[str, dict[str, Any]] = {"reminded": {"remind_before_s": 600}}
+"""Where a story needs other settings than the defaults."""
+
 STORIES: dict[str, Callable[[World, Response], Awaitable[None]]] = {
     "recovered": recovered,
     "next_hypothesis": next_hypothesis,
@@ -74,6 +83,7 @@ STORIES: dict[str, Callable[[World, Response], Awaitable[None]]] = {
     "escalated": escalated,
     "moved": moved,
     "on_its_own": on_its_own,
+    "reminded": reminded,
     "vendor_review": vendor_review,
 }
 
@@ -96,7 +106,7 @@ async def record(name: str) -> None:
         data_converter=pydantic_data_converter, test_server_existing_path=str(binary)
     ) as environment:
         world = world_of(name)
-        async with responding(environment, world) as response:
+        async with responding(environment, world, **POLICIES.get(name, {})) as response:
             await STORIES[name](world, response)
             await response.end()
             history = await response.handle.fetch_history()
