@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from river.stats import EWMean, EWVar, RollingQuantile
 
 TINY = 1e-9
+QUICK = 0.3
 
 
 @dataclass
@@ -93,6 +94,41 @@ class SeasonView:
         self._profile[slot] = known + self.rate * step
         self._spread.update(distance)
         return distance / (spread + TINY + 1e-3 * abs(known))
+
+
+@dataclass
+class SurpriseView:
+    """How far values come from a quick level, on average over the latest rows."""
+
+    short: int
+    _level: float = math.nan
+    _error: float = 0.0
+
+    def look(self, value: float) -> float:
+        """Take the value in and return the present mean error."""
+        error = abs(value - self._level)
+        if math.isnan(error):
+            self._level = value
+            return 0.0
+        self._level += QUICK * (value - self._level)
+        self._error += (error - self._error) / self.short
+        return self._error
+
+
+@dataclass
+class WobbleView:
+    """How widely the latest rows spread: the level may stay while the temper changes."""
+
+    short: int
+    _spread: EWVar = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._spread = EWVar(2.0 / self.short)
+
+    def look(self, value: float) -> float:
+        """Take the value in and return the spread of the latest rows."""
+        self._spread.update(value)
+        return math.sqrt(max(self._spread.get() or 0.0, 0.0))
 
 
 @dataclass

@@ -14,6 +14,7 @@ from recoup.cli import main
 
 sys.path.insert(0, str(Path(__file__).parent))
 import corpus
+import recorded_like
 
 sys.path.pop(0)
 
@@ -55,6 +56,17 @@ def test_the_standard_profile_is_beyond_the_usual_detector() -> None:
     ours, usually = corpus.standard_score(mine)[0], corpus.standard_score(theirs)[0]
     assert ours > 40
     assert ours > usually + 10
+
+
+def test_it_holds_on_series_with_the_habits_of_recorded_ones() -> None:
+    mine, theirs = [], []
+    for _, case in list(recorded_like.recorded_like(5))[::3]:
+        scores = np.array([each.anomaly_score for each in score_rows(rows_of(case))])
+        mine.append((scores, case[2]))
+        theirs.append((usual(case[1]), case[2]))
+    ours, usually = corpus.standard_score(mine)[0], corpus.standard_score(theirs)[0]
+    assert ours > 40
+    assert ours > usually + 8
 
 
 def test_folder_in_folder_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
