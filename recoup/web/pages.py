@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from detectors.evidence import IncidentEvidence, from_bytes
 from recoup.app import App
@@ -23,6 +23,7 @@ from recoup.domain.errors import (
 )
 from recoup.domain.ports import DecisionDesk
 from recoup.domain.proposals import Decision, Person, Verdict
+from recoup.reporting import incident_report, to_html
 from recoup.web import lookups, operations, sessions
 from recoup.web.guard import OPERATOR_ROLES, Guard
 from recoup.web.rendering import Renderer, link
@@ -52,6 +53,8 @@ def add_pages(
         ("/", pages.overview),
         ("/incidents", pages.incidents),
         ("/incidents/{incident_id}", pages.incident),
+        ("/incidents/{incident_id}/report", pages.report),
+        ("/incidents/{incident_id}/report.md", pages.report_markdown),
         ("/incidents/{incident_id}/chart.png", pages.chart_png),
         ("/incidents/{incident_id}/chart.svg", pages.chart_svg),
         ("/cohorts", pages.cohorts),
@@ -204,6 +207,21 @@ class Pages:
             is_store=status == 503,
             title=title,
         )
+
+    async def report(self, request: Request, incident_id: str) -> Response:
+        """Show the report of an incident as it stands."""
+
+        def view(app: App) -> dict[str, Any]:
+            body = to_html(incident_report(app.store, incident_id))
+            return {"body": body, "incident_id": incident_id, "title": "Report"}
+
+        return await self._show(request, "report.html", view)
+
+    async def report_markdown(self, request: Request, incident_id: str) -> Response:
+        """Return the report as Markdown, to be pasted into a wiki."""
+        self._guard.check_page(request)
+        text = await asyncio.to_thread(incident_report, self._app.store, incident_id)
+        return PlainTextResponse(text, media_type="text/markdown")
 
     # Pictures
 
