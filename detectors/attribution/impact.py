@@ -21,10 +21,14 @@ from recoup.domain.money import Impact, MoneyRange, Range
 Z90 = 1.645
 HOUR_MS = 3_600_000
 SIZES = np.linspace(0.01, 0.995, 198)
-"""Shares of successes that may be missing; each as likely as another before looking."""
+"""Shares of successes that may be missing."""
 
-VALUE_DOUBT = 0.06
-"""How far the value of an order is off: a relative deviation."""
+WHOLLY = 0.15
+SIZE_PRIOR = np.where(SIZES > 0.97, WHOLLY / (SIZES > 0.97).sum(), (1 - WHOLLY) / len(SIZES))
+"""What is broken is often broken for all; else one share is as likely as another."""
+
+VALUE_DOUBT, ONSET_DOUBT = 0.06, 0.28
+"""How far the value of an order is off, and the rate for want of an exact onset; relative."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def estimate(evidence: IncidentEvidence, cohort: Cohort, until_ms: int) -> Impac
     coming = next_hour(evidence, cohort, loss.metric, until_ms)
     hours = max(until_ms - evidence.onset_ms, 0) / HOUR_MS
     total = loss.expected + coming.successes
-    doubt = math.hypot(VALUE_DOUBT, coming.doubt * coming.successes / max(total, 1e-9))
+    doubt = math.hypot(VALUE_DOUBT, ONSET_DOUBT, coming.doubt * coming.successes / max(total, 1e-9))
     per_hour = _range(loss, total / (hours + 1.0) * loss.orders_each, doubt)
     return Impact(
         at_risk_per_hour=_money(per_hour, value, evidence.currency),
@@ -130,7 +134,7 @@ def _share_missing(
     present = tallies[2] > 0
     n, k, e = (column[present] for column in tallies)
     log_odds = gains_of(n, k, e, 1 - SIZES, is_volume=is_volume).sum(axis=0)
-    weights = np.exp(log_odds - log_odds.max())
+    weights = SIZE_PRIOR * np.exp(log_odds - log_odds.max())
     below = np.cumsum(weights) / weights.sum()
     low, middle, high = np.interp([0.05, 0.5, 0.95], below, SIZES)
     return float(low), float(middle), float(high)
