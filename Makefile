@@ -36,7 +36,7 @@ test: $(DEV) ## the everyday suite
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not chaos" $(ARGS)
 
 chaos: $(DEV) ## the roles killed 50 times under load on each back end; some minutes
-	$(BIN)/python -m pytest -m chaos -s $(ARGS)
+	$(BIN)/python -m pytest -q -s -m chaos tests/chaos $(ARGS)
 
 check: $(DEV) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
+import numpy as np
 
 from recoup.domain.errors import InvalidInput
 from recoup.domain.series import LineProblem
@@ -20,6 +21,7 @@ MAX_BODY_LINES = 200_000
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT)]
 Label = Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
 _NO_DIMS = msgspec.Raw(b"{}")
+_NEWLINE, _OPENS, _CLOSES = b"\n{}"
 
 
 class EventLine(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -59,6 +61,7 @@ class EventDecoder:
         self.census = census or DimensionCensus()
         self._checked: dict[bytes, msgspec.Raw] = {}
         self._decode = msgspec.json.Decoder(EventLine).decode
+        self._decode_many = msgspec.json.Decoder(EventLine).decode_lines
         self._decode_dims = msgspec.json.Decoder(dict[Text, Label]).decode
         self._decode_dims_text = msgspec.json.Decoder(dict[str, str]).decode
 
@@ -71,6 +74,9 @@ class EventDecoder:
             raise InvalidInput(f"a body has at most {MAX_BODY_BYTES} bytes")
         if body.lstrip()[:1] == b"[":
             return self._decode_array(body)
+        decoded = self._decode_at_once(body)
+        if decoded is not None:
+            return decoded
         lines = body.split(b"\n")
         if len(lines) > MAX_BODY_LINES:
             raise InvalidInput(f"a body has at most {MAX_BODY_LINES} lines")
@@ -80,6 +86,28 @@ class EventDecoder:
             if whole.events:  # one object, written over several lines
                 return whole
         return decoded
+
+    def _decode_at_once(self, body: bytes) -> Decoded | None:
+        """Return the events of NDJSON in which everything is well; None when it needs a look."""
+        count = _objects_by_line(body)
+        if not 0 < count <= MAX_BODY_LINES:
+            return None
+        try:
+            events = self._decode_many(body)
+            if len(events) != count:
+                return None
+            for event in events:
+                raw = bytes(event.dims)
+                event.dims = self._checked.get(raw) or self._check_dims(raw)
+                if event.time.tzinfo is not UTC:
+                    event.time = _to_utc(event.time)
+        except (ValueError, RecursionError):
+            return None
+        # Only props with this many brackets can be deeper than an event has to be.
+        may_be_deep = b"[" in body or body.count(b"{") > 3 * count
+        if may_be_deep and any(_depth(event.props) > MAX_DEPTH for event in events):
+            return None
+        return Decoded(events, list(range(1, count + 1)), [])
 
     def _decode_array(self, body: bytes) -> Decoded:
         try:
@@ -166,6 +194,24 @@ class DimensionCensus:
         }
         self._reported.update(news)
         return news
+
+
+def _objects_by_line(body: bytes) -> int:
+    """Return how many lines a body has if each begins and ends as an object of fair size; else 0.
+
+    Then no value goes over the end of a line, since nothing inside a value may follow ``}`` with
+    ``{``; and as many values as lines are one on each.
+    """
+    text = np.frombuffer(body, dtype=np.uint8)
+    ends = np.flatnonzero(text == _NEWLINE)
+    if not len(ends) or ends[-1] != len(text) - 1:
+        ends = np.append(ends, len(text))
+    starts = np.append(0, ends[:-1] + 1)
+    sizes = ends - starts
+    if sizes.min() < 2 or sizes.max() > MAX_EVENT_BYTES:
+        return 0
+    is_whole = (text[starts] == _OPENS).all() and (text[ends - 1] == _CLOSES).all()
+    return len(ends) if is_whole else 0
 
 
 def _to_utc(moment: datetime) -> datetime:

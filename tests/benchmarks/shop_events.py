@@ -1,10 +1,17 @@
-"""Events to measure with: seeded, 9 dims, 2 props, about 350 bytes each, eight to a session."""
+"""Events to measure with: seeded, 9 dims, 2 props, about 350 bytes each, five to a session.
+
+The worst case for a detector: dims are independent of each other, so that nearly every session
+brings a combination that was never seen.
+"""
 
 import json
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
+GAP_MS = 72
+"""1.2 million events a day."""
 START = datetime(2026, 3, 1, tzinfo=UTC)
 DIMS = {
     "device": ["mobile", "desktop", "tablet"],
@@ -27,10 +34,24 @@ FUNNEL = (
 )
 
 
-def bodies(events: int, size: int, *, seed: int = 1, users: bool = True) -> list[bytes]:
-    """Return ``events`` events as NDJSON bodies of ``size`` events, in order of time."""
-    lines = list(_lines(events, random.Random(seed), users))
-    return [b"\n".join(lines[low : low + size]) for low in range(0, events, size)]
+def bodies(events: int, size: int, *, seed: int = 1, users: bool = False) -> list[bytes]:
+    """Return ``events`` events as NDJSON bodies of ``size`` events, in order of time.
+
+    With ``users`` every session is a person never seen.
+    """
+    return in_bodies(list(_lines(events, random.Random(seed), users)), size)
+
+
+@lru_cache(maxsize=1)
+def two_periods(before: int, events: int) -> tuple[list[bytes], list[bytes]]:
+    """Return the lines of one shop: so many to learn from, and so many that come after."""
+    lines = list(_lines(before + events, random.Random(1), users=False))
+    return lines[:before], lines[before:]
+
+
+def in_bodies(lines: list[bytes], size: int) -> list[bytes]:
+    """Return lines as NDJSON bodies of ``size`` lines."""
+    return [b"\n".join(lines[low : low + size]) for low in range(0, len(lines), size)]
 
 
 def _lines(events: int, chance: random.Random, users: bool) -> Iterator[bytes]:
@@ -51,11 +72,16 @@ def _lines(events: int, chance: random.Random, users: bool) -> Iterator[bytes]:
         event = {
             "id": f"{chance.getrandbits(96):024x}",
             "type": kind,
-            "time": (START + timedelta(milliseconds=number * 4)).isoformat(timespec="milliseconds"),
+            "time": _time(number),
             "session": session,
             "dims": dims,
             "props": {"value": round(20 + 80 * chance.random(), 2), "currency": "EUR"},
         }
         if users:
-            event["user"] = f"u{session[:6]}"
+            event["user"] = f"customer-{session}"
         yield json.dumps(event, separators=(",", ":")).encode()
+
+
+def _time(number: int) -> str:
+    moment = START + timedelta(milliseconds=number * GAP_MS)
+    return moment.isoformat(timespec="milliseconds")

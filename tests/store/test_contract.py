@@ -235,3 +235,27 @@ def test_the_memory_for_runaway_dimensions_is_bounded() -> None:
     assert census.news(20) == {"session_id": 50}
     assert census.news(20) == {}
     assert len(decoder._checked) <= 10
+
+
+def _line(number: int, dims: str = "{}") -> bytes:
+    return (
+        f'{{"id":"e{number}","type":"page_viewed","time":"2026-03-01T00:00:00.000Z",'
+        f'"session":"s{number}","dims":{dims}}}'
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "ids"),
+    [
+        (_line(1) + b"\n" + _line(2), ["e1", "e2"]),
+        (_line(1) + b"\n\n" + _line(2) + b"\r\n", ["e1", "e2"]),
+        (_line(1) + _line(2) + b"\n" + _line(3), ["e3"]),
+        (_line(1).replace(b',"dims"', b',\n"dims"') + b"\n" + _line(2), ["e2"]),
+        (_line(1) + b"\n" + _line(2, '{"os":7}') + b"\n" + _line(3), ["e1", "e3"]),
+        (_line(1) + b"\n{}\n" + _line(3), ["e1", "e3"]),
+        (_line(1) + b"\n" + _line(2).replace(b"e2", b"\xff2") + b"\n" + _line(3), ["e1", "e3"]),
+    ],
+)
+def test_a_body_read_at_once_gives_what_its_lines_give(body: bytes, ids: list[str]) -> None:
+    decoded = EventDecoder().decode(body)
+    assert [event.id for event in decoded.events] == ids
