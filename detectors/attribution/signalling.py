@@ -12,6 +12,11 @@ from recoup.domain.changes import Change, ChangeKind
 from recoup.domain.cohort import Cohort
 from recoup.domain.storefront import PAYMENT_FAILED, SCRIPT_ERROR
 
+WORDS = {
+    "payment_failed": "Payments that failed with",
+    "script_error": "Script errors of",
+    "api_slow": "Slow calls of",
+}
 MOST_TIMES = 3.0
 """A detail came up with the harm when it comes at least so many times as often as before."""
 
@@ -124,9 +129,14 @@ def touches_text(evidence: IncidentEvidence, up: Sequence[Risen], weight: float)
     """Return how the kind of change goes with what is seen, if it says anything."""
     if abs(weight) < 0.25:
         return ""
-    seen = f"{up[0].kind} {up[0].detail!r} came up" if up else f"{evidence.metric_name} is hit"
-    how = "often breaks so" if weight > 0 else "rarely breaks so"
-    return f"{seen[0].upper()}{seen[1:]}; this kind of change {how}."
+    seen = f"{_said(up[0])} came up" if up else f"The step {evidence.metric_name} is hit"
+    how = "often" if weight > 0 else "seldom"
+    return f"{seen}; changes of this kind {how} break a shop in this way."
+
+
+def _said(each: Risen) -> str:
+    """Return a detail in words."""
+    return f"{WORDS.get(each.kind, each.kind)} {each.detail!r}"
 
 
 class Naming:
@@ -155,7 +165,7 @@ class Naming:
         for each, words in self._words:
             if words & _own(change):
                 often = f"{each.count} times since the onset, usually {each.usual:.1f}"
-                return f"{each.kind} {each.detail!r} names what it touches ({often})."
+                return f"{_said(each)}: the name is that of what it touches ({often})."
         return ""
 
 
