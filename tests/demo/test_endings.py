@@ -110,6 +110,8 @@ def test_however_the_demo_is_ended_no_child_is_left(tmp_path: Path, number: sign
         [sys.executable, "-m", "recoup", "demo", "--data", str(folder)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        # Who starts the tests in the background has them ignore SIGINT; a terminal does not.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         until = time.monotonic() + 60
