@@ -33,7 +33,7 @@ from recoup.domain.series import EventBlock, TickRow
 
 __all__ = ["DetectionConfig", "DetectionEngine", "EngineOutput"]
 
-FORMAT = 4
+FORMAT = 5
 
 
 @dataclass

@@ -43,6 +43,8 @@ class _Primed:
     named: tuple[dict[str, str], ...]
     limits: tuple[float, float]
     children: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    looked_at: int = 0
+    """How many cohorts of the index were looked at for children so far."""
 
 
 class Priming:
@@ -60,9 +62,11 @@ class Priming:
         self._waiting.append((to_ms(change.time), dict(change.scope)))
 
     def begin_hour(self, index: CohortIndex, now_ms: int) -> None:
-        """Look again which cohorts are children of those that changes name."""
+        """Look which cohorts that are new are children of those that changes name."""
         for primed in self._active:
-            primed.children = _children(primed.named, index)
+            fresh = _children(primed.named, index, primed.looked_at)
+            primed.children = np.concatenate([primed.children, fresh])
+            primed.looked_at = len(index)
         self._times = [at for at in self._times if at > now_ms - MEMORY_DAYS * DAY_MS]
 
     def apply(self, evidence: Evidence, index: CohortIndex, now_ms: int) -> None:
@@ -86,9 +90,10 @@ class Priming:
             self._times.append(at)
             named = _named(scope)
             if now_ms - at < WATCHED_MS and named:
-                children = _children(named, index)
+                children = _children(named, index, 0)
                 limits = self._limits(len(named), len(children), now_ms)
-                self._active.append(_Primed(at + WATCHED_MS, named, limits, children))
+                until_ms = at + WATCHED_MS
+                self._active.append(_Primed(until_ms, named, limits, children, len(index)))
 
     def _limits(self, named: int, children: int, now_ms: int) -> tuple[float, float]:
         recent = sum(1 for at in self._times if at > now_ms - MEMORY_DAYS * DAY_MS)
@@ -107,13 +112,13 @@ def _named(scope: dict[str, str | list[str]]) -> tuple[dict[str, str], ...]:
     return tuple(dict(zip(scope, each, strict=True)) for each in product(*values))
 
 
-def _children(named: tuple[dict[str, str], ...], index: CohortIndex) -> Ints:
-    """Return the rows of cohorts with one value more than one of those named."""
+def _children(named: tuple[dict[str, str], ...], index: CohortIndex, start: int) -> Ints:
+    """Return the rows, from ``start``, of cohorts with one value more than one of those named."""
     wanted = [set(values.items()) for values in named]
     depth = len(named[0]) + 1
     found = [
         row
-        for row, cohort in enumerate(index.cohorts)
+        for row, cohort in enumerate(index.cohorts[start:], start)
         if len(cohort) == depth and any(items <= cohort.root.items() for items in wanted)
     ]
     return np.array(found, dtype=np.int64)

@@ -9,12 +9,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markdown_it import MarkdownIt
 
 from activities.closing import plain, render_report
+from integrations.slack.text import lines_within, outside
 from recoup.domain.errors import InvalidInput, NotFound
 from recoup.domain.incident import Incident
 from recoup.performance import WEEK, Figures, FollowUp, figures, follow_ups, week_of
 from store.opening import Store
 
-SLACK_LONGEST = 2900
+SLACK_LONGEST, LINE = 2900, 200
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
@@ -84,8 +85,8 @@ class Digest:
         ]
         for name, lines in (("Incidents", self._incident_lines()), ("Still open", self._open())):
             if lines:
-                text = f"*{name}*\n" + "\n".join(lines)
-                section = {"type": "mrkdwn", "text": text[:SLACK_LONGEST]}
+                text = lines_within([f"*{name}*", *lines], SLACK_LONGEST)
+                section = {"type": "mrkdwn", "text": text}
                 blocks.append({"type": "section", "text": section})
         return {"text": f"{self.title}: {this.opened} incidents", "blocks": blocks}
 
@@ -102,14 +103,15 @@ class Digest:
 
     def _incident_lines(self) -> list[str]:
         return [
-            f"• {slack_text(each.metric)} for {slack_text(each.cohort.label)}: "
+            f"• {outside(each.metric, LINE)} for {outside(each.cohort.label, LINE)}: "
             f"{(each.resolution or each.status).replace('_', ' ')}"
             for each in self.incidents[:15]
         ]
 
     def _open(self) -> list[str]:
         return [
-            f"• {slack_text(item.what)}: {slack_text(item.why)}" for item in self.follow_ups[:15]
+            f"• {outside(item.what, LINE)}: {outside(item.why, LINE)}"
+            for item in self.follow_ups[:15]
         ]
 
 
@@ -131,12 +133,6 @@ def minutes(value: float | None) -> str:
 def share(value: float | None) -> str:
     """Return a share for people."""
     return "-" if value is None else f"{value:.0%}"
-
-
-def slack_text(text: str) -> str:
-    """Escape what means something in Slack's mrkdwn."""
-    safe = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "".join(f"\u200b{each}\u200b" if each in "*_~`" else each for each in safe)
 
 
 def _environment() -> Environment:
