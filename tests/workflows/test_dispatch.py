@@ -1,5 +1,6 @@
 """The dispatcher against a real server: each incident gets one workflow, and its news once."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -108,6 +109,14 @@ async def test_growing_evidence_is_told_once_a_batch(
             )
             world.append(INCIDENT, f"updated-{number}", updated)
         await send.step(position)
-        history = await response.handle.fetch_history()
-        signals = [each for each in history.events if each.event_type == 26]
+        # The server shows a signal once the workflow's task of that moment is over.
+        signals = await _signals(response)
+        while not signals:
+            await asyncio.sleep(0.05)
+            signals = await _signals(response)
     assert len(signals) == 1
+
+
+async def _signals(response: Response) -> list[Any]:
+    history = await response.handle.fetch_history()
+    return [each for each in history.events if each.event_type == 26]
