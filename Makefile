@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 RUN    := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos check bench bench-detection bench-localise bench-recovery faults lock clean
+.PHONY: help demo test chaos check bench bench-detection bench-causes bench-localise bench-recovery faults lock clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -46,6 +46,10 @@ bench: $(DEV) ## what the full path costs, as ratios measured side by side; one 
 
 bench-detection: $(DEV) ## recall, delay over the bound, false alarms, causes, on shops made for it (ARGS="--seeds 1-3")
 	@$(BIN)/python -m recoup.demo.world table $(ARGS)
+
+bench-causes: $(DEV) ## right causes, odds, ablation, coverage, from incidents kept in out/ranked (a minute of CPU each)
+	@$(BIN)/python -m recoup.demo.world collect --out out/ranked $(ARGS)
+	@$(BIN)/python -m recoup.demo.world causes out/ranked
 
 bench-localise: $(DEV) ## F1 and time of the root search on generated tables of leaves
 	@$(BIN)/python tests/benchmarks/leaf_tables.py $(ARGS)

@@ -85,22 +85,36 @@ class CauseModel:
         return cls(pickle.loads(payload))  # noqa: S301 - our own dump, checksummed by the store
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What one incident's tallies say, whatever the changes were."""
+
+    picture: Picture
+    scopes: Scopes
+    risen: list[Risen]
+
+    @classmethod
+    def of(cls, evidence: IncidentEvidence, root: Cohort) -> "Seen":
+        """Return what is seen of an incident."""
+        picture = picture_of(evidence, root)
+        return cls(picture, Scopes(evidence, root, picture), risen(evidence, root))
+
+
 class Inquiry:
     """One incident's hypotheses, weighed by more and more kinds of evidence."""
 
     def __init__(
         self,
         evidence: IncidentEvidence,
-        root: Cohort,
         changes: Sequence[Change],
         model: CauseModel,
+        seen: Seen | None = None,
     ) -> None:
-        self.evidence, self.root, self.model = evidence, root, model
-        self.picture: Picture = picture_of(evidence, root)
+        seen = seen or Seen.of(evidence, evidence.cohort)
+        self.evidence, self.model = evidence, model
+        self.picture, self._scopes, self.risen = seen.picture, seen.scopes, seen.risen
         self.suspects: list[Suspect] = suspects_of(changes)
-        self._scopes = Scopes(evidence, root, self.picture)
         self._fits: dict[str, Fit] = {}
-        self.risen: list[Risen] = risen(evidence, root)
         self._naming = Naming(self.risen, [each.change for each in self._near()])
 
     def rank(self, kinds: Collection[str] = KINDS) -> tuple[Hypothesis, ...]:
@@ -192,7 +206,7 @@ def rank(
     evidence: IncidentEvidence, root: Cohort, changes: Sequence[Change], model: CauseModel
 ) -> tuple[Hypothesis, ...]:
     """Return every hypothesis with its probability, the most probable first."""
-    return Inquiry(evidence, root, changes, model).rank()
+    return Inquiry(evidence, changes, model, Seen.of(evidence, root)).rank()
 
 
 def _normalised(scored: list[tuple[float, Hypothesis]]) -> tuple[Hypothesis, ...]:

@@ -70,7 +70,7 @@ def steps(
         f"About {impact.orders_lost.mid:.0f} orders lost since the onset, "
         f"{impact.at_risk_per_hour.text()} at risk per hour.",
     )
-    inquiry = Inquiry(evidence, evidence.cohort, changes, model)
+    inquiry = Inquiry(evidence, changes, model)
     answer = Attribution(
         roots=(evidence.cohort,),
         hypotheses=inquiry.rank(()),

@@ -60,6 +60,11 @@ def cases_of(seeds: Sequence[int], fault: str, folder: Path) -> list[Case]:
     return [Case(seed, name, folder / f"{seed}-{name}") for seed, name in wanted]
 
 
+def done(case: Case) -> bool:
+    """Tell whether a case was collected: its incidents are there, its events are no longer."""
+    return (case.folder / INCIDENTS).exists() and not (case.folder / EVENTS).exists()
+
+
 def _run(arguments: Sequence[str]) -> None:
     done = subprocess.run(  # noqa: S603 - our own modules
         [sys.executable, "-m", *arguments], capture_output=True, text=True, check=False,

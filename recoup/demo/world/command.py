@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from recoup.demo.world.bench import EACH, TURNS, Case, Size, cases_of, run, seeds_of
+from recoup.demo.world.bench import EACH, TURNS, Case, Size, cases_of, done, run, seeds_of
 from recoup.demo.world.generating import QUIET, generate
 from recoup.demo.world.kinds import KINDS
 from recoup.demo.world.scoring import Judged, by_kind, figures, judge, reliability
-from recoup.demo.world.showing import cases, summary, table
+from recoup.demo.world.showing import cases, summary, table, told
 
 app = typer.Typer(
     help="Recorded periods of shops never seen before, with the truth, and their scoring.",
@@ -103,3 +103,50 @@ def table_command(  # noqa: PLR0913 - a command has as many parameters as option
         size = Size(days, sessions_per_day)
         judged = run(wanted, size, jobs, backtest.split(), keep is not None, said)
     _show(judged, as_json, show_cases)
+
+
+@app.command("collect")
+def collect_command(
+    out: Annotated[Path, typer.Option(help="Folder that keeps what was ranked.")],
+    seeds: Annotated[str, typer.Option(help="Such as 1-20 or 3,5,8-9.")] = "1-3",
+    fault: Annotated[str, typer.Option(help=f"Kinds, {EACH} for every seed, or {TURNS}.")] = EACH,
+    jobs: Annotated[int, typer.Option(help="How many at a time.")] = 2,
+    days: Days = 8,
+    sessions_per_day: Sessions = 13_000,
+) -> None:
+    """Keep the evidence that causes were ranked by, for `causes`; goes on where it stopped.
+
+    Example: python -m recoup.demo.world collect --seeds 1-3 --out out/ranked
+    """
+    from concurrent.futures import ProcessPoolExecutor
+    from functools import partial
+
+    from recoup.demo.world.rankings import collect_case
+
+    wanted = [case for case in cases_of(seeds_of(seeds), fault, out) if not done(case)]
+    with ProcessPoolExecutor(jobs) as pool:
+        one = partial(collect_case, days=days, sessions_per_day=sessions_per_day)
+        for case, count in zip(wanted, pool.map(one, wanted), strict=True):
+            typer.echo(f"{case.folder.name}: {count} ranked", err=True)
+
+
+@app.command("causes")
+def causes_command(
+    folder: Annotated[Path, typer.Argument(help="What `collect` has kept.")],
+    plot: Annotated[Path | None, typer.Option(help="Where to draw the reliability.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rank the collected incidents anew and print figures, reliability, ablation and coverage.
+
+    Example: python -m recoup.demo.world causes out/ranked --plot docs/images/reliability.png
+    """
+    from recoup.demo.world.attributing import draw_reliability, report
+    from recoup.demo.world.rankings import read_ranked
+
+    ranked = [each for case in sorted(folder.iterdir()) for each in read_ranked(case)]
+    if not ranked:
+        raise typer.BadParameter(f"{folder} holds no ranked incident; run `collect` first.")
+    found = report(ranked)
+    if plot:
+        draw_reliability(found["reliability"], plot)
+    typer.echo(json.dumps(found, indent=1) if as_json else told(found))

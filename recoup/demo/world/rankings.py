@@ -14,6 +14,7 @@ from pydantic_core import to_json
 from detectors.backtest import Backtest
 from detectors.configuration import DetectionConfig
 from detectors.evidence import IncidentEvidence, from_bytes, to_bytes
+from recoup.demo.world.bench import Case
 from recoup.demo.world.generating import CHANGES, EVENTS, generate, read_period
 from recoup.demo.world.matching import BUSINESS, match, read_claims
 from recoup.demo.world.scoring import INCIDENTS
@@ -41,11 +42,18 @@ class Ranked:
     at_risk_per_hour: float
 
 
+def collect_case(case: Case, days: float, sessions_per_day: float) -> int:
+    """Collect one case; return how many incidents were ranked."""
+    return collect(case.seed, case.fault, case.folder, days, sessions_per_day)
+
+
 def collect(seed: int, fault: str, folder: Path, days: float, sessions_per_day: float) -> int:
     """Generate a period, run the engine over it and keep what it ranked; return how many."""
     period = generate(seed, fault, folder, days, sessions_per_day)
     truths = [truth for truth in period.truths if truth.kind == BUSINESS]
     if not truths:
+        (folder / EVENTS).unlink()
+        (folder / INCIDENTS).write_text("[]")
         return 0
     first = min(to_ms(truth.onset) for truth in truths) - BEFORE_MS
     last = max(to_ms(truth.end) for truth in truths) + PATIENCE_MS

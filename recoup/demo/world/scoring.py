@@ -8,6 +8,7 @@ from statistics import fmean, median
 from recoup.demo.world.generating import QUIET, read_period
 from recoup.demo.world.matching import BUSINESS, Claim, Matched, Pair, likeness, match, read_claims
 from recoup.demo.world.truth import Period, Truth
+from recoup.domain.base import Moment
 
 INCIDENTS = "incidents.json"
 CALM = (QUIET, "mix_shift", "bots", "push")
@@ -86,8 +87,13 @@ def _false_a_day(judged: Sequence[Judged]) -> float | None:
 
 def loss_per_hour(truth: Truth, claim: Claim) -> float | None:
     """Return the expected loss an hour from the onset until an hour after the opening."""
+    return loss_per_hour_until(truth, claim.opened_at)
+
+
+def loss_per_hour_until(truth: Truth, opened_at: Moment) -> float | None:
+    """Return the expected loss an hour from the onset until an hour after a moment."""
     end = min((truth.end - truth.onset).total_seconds() / 3600, float(len(truth.loss_curve)))
-    until = min(end, (claim.opened_at - truth.onset).total_seconds() / 3600 + 1)
+    until = min(end, (opened_at - truth.onset).total_seconds() / 3600 + 1)
     if until <= 0:
         return None
     lost = sum(

@@ -1,6 +1,7 @@
 """The figures as text: one table for all, one by kind, and what went wrong case by case."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from recoup.demo.world.matching import BUSINESS, Claim, Pair
 from recoup.demo.world.scoring import (
@@ -53,6 +54,23 @@ def table(judged: Sequence[Judged]) -> str:
                   for i, (cell, width) in enumerate(zip(row, widths, strict=True)))
         for row in rows
     ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def told(found: dict[str, Any]) -> str:
+    """Return the figures of attribution as tables: by habit, reliability, ablation, impact."""
+    lines: list[str] = []
+    for title in ("figures", "ablation"):
+        rows = found[title]
+        lines.append("  ".join([f"{title:24}", *next(iter(rows.values()))]))
+        for name, row in rows.items():
+            cells = [_number(value).rjust(len(key)) for key, value in row.items()]
+            lines.append("  ".join([f"{name:24}", *cells]))
+        lines.append("")
+    for name, rows in found["reliability"].items():
+        said = "  ".join(f"{row['said']:.2f}:{row['right']:.2f} ({row['cases']})" for row in rows)
+        lines.append(f"reliability of {name:10} {said}")
+    lines += ["", "  ".join(f"{key} {_number(value)}" for key, value in found["impact"].items())]
     return "\n".join(lines)
 
 
