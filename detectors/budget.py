@@ -79,11 +79,14 @@ class Budget:
             self._group_limit[metric] = portion + np.log(count)
         self._judge_values(evidence, index, now_ms - born)
 
-    def extend(self, evidence: Evidence, index: CohortIndex) -> None:
-        """Give new cohorts that a change made their threshold at once; others must earn one."""
+    def extend(self, evidence: Evidence, index: CohortIndex) -> bool:
+        """Give new cohorts that a change made their threshold at once; others must earn one.
+
+        Return whether there are new ones.
+        """
         start, stop = len(self._depth), len(index)
         if start == stop:
-            return
+            return False
         self._describe(index)
         fresh = np.arange(start, stop)[self._changing[start:stop]]
         judged = np.isfinite(evidence.limit[:, self._rest[fresh]])
@@ -92,6 +95,7 @@ class Budget:
         )
         evidence.limit[self.plan.steps :, fresh[self._depth[fresh] > 2]] = np.inf
         self._widen(index)
+        return True
 
     def has_own_baseline(self, cohort: int) -> bool:
         """Tell whether a cohort is judged by what it was itself, not by its other dimensions."""

@@ -4,7 +4,7 @@ A cohort's key packs the numbers of its values, in ascending order, into one int
 hash table over plain arrays finds its number, so that a leaf's cohorts cost microseconds.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from detectors.compiled import compiled
 from recoup.domain.cohort import Cohort
 
 Bools = npt.NDArray[np.bool_]
+Number = TypeVar("Number", int, Ints)
 EVERYONE_ID = 0
 VALUE_BITS = 20
 FIRST_ROOM = 1 << 14
@@ -39,6 +40,7 @@ class CohortIndex:
         self.max_dims = max_dims
         self.most = most
         self.cohorts: list[Cohort] = [Cohort({})]
+        self._keys: list[int] = [0]
         self.first_seen_ms: list[int] = [0]
         self.values: list[tuple[str, str]] = [("", "")]
         self.single_of_value: list[int] = [EVERYONE_ID]
@@ -49,7 +51,7 @@ class CohortIndex:
         self._arrivals = 0
         self._filled = 0
         self._codes = np.zeros((0, 0), dtype=np.int64)
-        self._has: list[int] = []
+        self._has = np.zeros(0, dtype=np.int64)
         self._stale = np.zeros(0, dtype=bool)
         self._start = np.zeros(0, dtype=np.int64)
         self._stop = np.zeros(0, dtype=np.int64)
@@ -68,10 +70,30 @@ class CohortIndex:
         """Number the cohorts of leaves that are new, or older than the last admitted triples."""
         if len(leaves) > len(self._start):
             self._grow(leaves)
-        for number in dict.fromkeys(leaf[self._stale[leaf]].tolist()):
-            if not self._has[number]:
-                self._encode(number, leaves.dims[number])
-            self._place(number, now_ms)
+        stale = leaf[self._stale[leaf]]
+        if not len(stale):
+            return
+        for number in dict.fromkeys(stale[self._has[stale] == 0].tolist()):
+            self._encode(number, leaves.dims[number])
+        done = 0
+        while done < len(stale):
+            self._make_room()
+            placed, self._used = _place_known(
+                stale[done:],
+                self._table[0],
+                self._table[1],
+                self.max_dims,
+                self._codes,
+                self._has,
+                self._stale,
+                self._flat,
+                self._used,
+                self._start,
+                self._stop,
+            )
+            done += placed
+            if done < len(stale):  # A cohort of the next leaf has no number yet.
+                self._place(int(stale[done]), now_ms)
 
     def codes(self, leaf: int) -> Ints:
         """Return the numbers of the values of a leaf, ascending."""
@@ -117,6 +139,21 @@ class CohortIndex:
         ]
         return np.array(found, dtype=np.int64)
 
+    def parts(self, start: int = 0) -> Ints:
+        """Return n x 3: the numbers of the values of the cohorts from ``start``, 0 for none."""
+        return np.stack(unpack(np.array(self._keys[start:], dtype=np.int64)), axis=1)
+
+    def number_of_value(self, dimension: str, value: str) -> int:
+        """Return the number of a value; -1 when it was never seen."""
+        return self._numbers.get((dimension, value), -1)
+
+    def compatible(self, cohort: Cohort) -> Bools:
+        """Return which cohorts say nothing else of any dimension than this one does."""
+        root = cohort.root
+        other = np.array([root.get(name, value) != value for name, value in self.values])
+        found: Bools = np.logical_not(other[self.parts()].any(axis=1))
+        return found
+
     def cohort_of(self, values: tuple[int, ...]) -> Cohort:
         """Return the cohort with these values, given by their numbers."""
         return Cohort(dict(self.values[value] for value in values if value))
@@ -126,12 +163,15 @@ class CohortIndex:
         if self.max_dims < 3:
             return
         self._arrivals += len(arrivals)
-        for leaf in arrivals.tolist():
-            codes = self.codes(leaf)
-            most = len(codes) ** 3 // 6 + 64
-            if (self._filled + most) * 2 > self._counted.shape[1]:
+        done = 0
+        while done < len(arrivals):
+            count, fresh = _count(
+                self._counted, self._filled, self._codes, self._has, arrivals[done:]
+            )
+            self._filled += fresh
+            done += count
+            if done < len(arrivals):
                 self._counted = _rehashed(self._counted)
-            self._filled += _count(self._counted, codes)
 
     def admit(self, now_ms: int) -> int:
         """End a counting period: number the triples with enough traffic; return how many."""
@@ -157,7 +197,7 @@ class CohortIndex:
         self._stop = np.concatenate([self._stop, np.zeros(more, dtype=np.int64)])
         self._stale = np.concatenate([self._stale, np.ones(more, dtype=bool)])
         self._codes = np.concatenate([self._codes, np.zeros((more, self.width), dtype=np.int64)])
-        self._has.extend([0] * more)
+        self._has = np.concatenate([self._has, np.zeros(more, dtype=np.int64)])
 
     def _encode(self, leaf: int, dims: dict[str, str]) -> None:
         codes = []
@@ -175,12 +215,15 @@ class CohortIndex:
         self._codes[leaf, : len(codes)] = sorted(codes)
         self._has[leaf] = len(codes)
 
+    def _make_room(self) -> None:
+        """Let there be room for the cohorts of one more leaf at least."""
+        if self._used + _most_cohorts(self.width) > len(self._flat):
+            self._flat = np.concatenate([self._flat, np.empty_like(self._flat)])
+
     def _place(self, leaf: int, now_ms: int) -> None:
         codes = self.codes(leaf)
-        most = 1 + len(codes) + len(codes) ** 2 // 2 + len(codes) ** 3 // 6
-        if self._used + most > len(self._flat):
-            self._flat = np.concatenate([self._flat, np.empty_like(self._flat)])
-        found = np.empty((2, most), dtype=np.int64)
+        self._make_room()
+        found = np.empty((2, _most_cohorts(len(codes))), dtype=np.int64)
         count = _collect(self._table[0], self._table[1], codes, self.max_dims, found)
         for place in np.flatnonzero(found[1, :count] < 0).tolist():
             key = int(found[0, place])
@@ -201,6 +244,7 @@ class CohortIndex:
             return int(self._table[1, slot])
         number = len(self.cohorts)
         self.cohorts.append(Cohort(dict(self.values[v] for v in values)))
+        self._keys.append(key)
         self.first_seen_ms.append(now_ms)
         self._table[0, slot], self._table[1, slot] = key, number
         if len(values) == 1:
@@ -210,7 +254,7 @@ class CohortIndex:
         return number
 
 
-def unpack(key: int) -> tuple[int, int, int]:
+def unpack(key: Number) -> tuple[Number, Number, Number]:
     """Return the numbers of a cohort's values, ascending; 0 where it has fewer than three."""
     mask = (1 << VALUE_BITS) - 1
     return key >> (2 * VALUE_BITS), key >> VALUE_BITS & mask, key & mask
@@ -242,6 +286,45 @@ def _move(table: Ints, wider: Ints) -> None:
 
 
 @compiled
+def _most_cohorts(size: int) -> int:
+    return 1 + size + size**2 // 2 + size**3 // 6
+
+
+@compiled
+def _place_known(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
+    leaves: Ints,
+    keys: Ints,
+    numbers: Ints,
+    max_dims: int,
+    codes: Ints,
+    has: Ints,
+    stale: Bools,
+    flat: Ints,
+    used: int,
+    start: Ints,
+    stop: Ints,
+) -> tuple[int, int]:
+    """Place leaves until a cohort has no number or there is no room; return how many, and used."""
+    most = _most_cohorts(codes.shape[1])
+    found = np.empty((2, most), dtype=np.int64)
+    for i in range(len(leaves)):
+        leaf = leaves[i]
+        if not stale[leaf]:
+            continue
+        if used + most > len(flat):
+            return i, used
+        count = _collect(keys, numbers, codes[leaf, : has[leaf]], max_dims, found)
+        for k in range(count):
+            if found[1, k] < 0:
+                return i, used
+        flat[used : used + count] = found[1, :count]
+        start[leaf], stop[leaf] = used, used + count
+        used += count
+        stale[leaf] = False
+    return len(leaves), used
+
+
+@compiled
 def _collect(keys: Ints, numbers: Ints, codes: Ints, max_dims: int, found: Ints) -> int:
     """Write key and number of each cohort of a leaf; -1 for singles and pairs not numbered yet."""
     found[0, 0], found[1, 0] = 0, EVERYONE_ID
@@ -267,19 +350,26 @@ def _collect(keys: Ints, numbers: Ints, codes: Ints, max_dims: int, found: Ints)
 
 
 @compiled
-def _count(table: Ints, codes: Ints) -> int:
-    """Count the pairs and triples of one arrival; return how many keys are new."""
+def _count(table: Ints, filled: int, codes: Ints, has: Ints, leaves: Ints) -> tuple[int, int]:
+    """Count the pairs and triples of arrivals; return how many arrivals, and how many new keys.
+
+    It stops where the table would become more than half full.
+    """
     fresh = 0
-    size = len(codes)
-    for a in range(size):
-        for b in range(a + 1, size):
-            two = (codes[a] << VALUE_BITS) | codes[b]
-            for c in range(b, size):
-                # c == b stands for the pair itself.
-                key = two if c == b else (two << VALUE_BITS) | codes[c]
-                slot = find_slot(table[0], key)
-                if table[0, slot] == 0:
-                    table[0, slot] = key
-                    fresh += 1
-                table[1, slot] += 1
-    return fresh
+    for i in range(len(leaves)):
+        size = has[leaves[i]]
+        if (filled + fresh + size**3 // 6 + 64) * 2 > table.shape[1]:
+            return i, fresh
+        mine = codes[leaves[i]]
+        for a in range(size):
+            for b in range(a + 1, size):
+                two = (mine[a] << VALUE_BITS) | mine[b]
+                for c in range(b, size):
+                    # c == b stands for the pair itself.
+                    key = two if c == b else (two << VALUE_BITS) | mine[c]
+                    slot = find_slot(table[0], key)
+                    if table[0, slot] == 0:
+                        table[0, slot] = key
+                        fresh += 1
+                    table[1, slot] += 1
+    return len(leaves), fresh

@@ -33,7 +33,7 @@ from recoup.domain.series import EventBlock, TickRow
 
 __all__ = ["DetectionConfig", "DetectionEngine", "EngineOutput"]
 
-FORMAT = 5
+FORMAT = 6
 
 
 @dataclass
@@ -171,10 +171,12 @@ class DetectionEngine:
         late = self._buffer.time_ms < now_ms
         due, self._buffer = self._buffer.part(late), self._buffer.part(~late)
         due = due.part(np.lexsort((due.order, due.time_ms)))
-        details = {}
-        for order in due.order.tolist():
-            if order in self._details:
-                details[order] = self._details.pop(order)
+        kept = self._details
+        details = [
+            (place, kept.pop(order))
+            for place, order in enumerate(due.order.tolist())
+            if order in kept
+        ]
         warm = now_ms - self.first_ms >= self.config.warm_up_ms
         high = self.watching.take(due, details, self.tick_start, self.decoder.types, warm=warm)
         self.tick_start = now_ms

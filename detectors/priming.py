@@ -56,13 +56,20 @@ class Priming:
         self._waiting: list[tuple[int, dict[str, str | list[str]]]] = []
         self._active: list[_Primed] = []
         self._times: list[int] = []
+        self._fresh = True
+        """Whether thresholds were set, or a change came, since they were last lowered."""
 
     def note(self, change: Change) -> None:
         """Take in a change; one of the future waits for its time."""
         self._waiting.append((to_ms(change.time), dict(change.scope)))
 
+    def renew(self) -> None:
+        """Lower the thresholds anew at the next tick: the budget has set them."""
+        self._fresh = True
+
     def begin_hour(self, index: CohortIndex, now_ms: int) -> None:
         """Look which cohorts that are new are children of those that changes name."""
+        self.renew()
         for primed in self._active:
             fresh = _children(primed.named, index, primed.looked_at)
             primed.children = np.concatenate([primed.children, fresh])
@@ -71,8 +78,11 @@ class Priming:
 
     def apply(self, evidence: Evidence, index: CohortIndex, now_ms: int) -> None:
         """Lower the thresholds in force; the budget's own ones come back every hour."""
-        self._start(index, now_ms)
+        self._fresh |= self._start(index, now_ms)
         self._active = [primed for primed in self._active if primed.until_ms > now_ms]
+        if not self._fresh:
+            return
+        self._fresh = False
         for primed in self._active:
             exact = [index.find(values) for values in primed.named]
             rows = np.array([row for row in exact if row > EVERYONE_ID], dtype=np.int64)
@@ -81,7 +91,10 @@ class Priming:
                 lowered = np.where(np.isfinite(present), np.minimum(present, limit), present)
                 evidence.limit[: self.steps, found] = lowered
 
-    def _start(self, index: CohortIndex, now_ms: int) -> None:
+    def _start(self, index: CohortIndex, now_ms: int) -> bool:
+        """Begin to watch what changes name whose time has come; tell whether there were any."""
+        if not self._waiting:
+            return False
         due = [(at, scope) for at, scope in self._waiting if at <= now_ms]
         self._waiting = [
             (at, scope) for at, scope in self._waiting if now_ms < at <= now_ms + FAR_AHEAD_MS
@@ -94,6 +107,7 @@ class Priming:
                 limits = self._limits(len(named), len(children), now_ms)
                 until_ms = at + WATCHED_MS
                 self._active.append(_Primed(until_ms, named, limits, children, len(index)))
+        return bool(due)
 
     def _limits(self, named: int, children: int, now_ms: int) -> tuple[float, float]:
         recent = sum(1 for at in self._times if at > now_ms - MEMORY_DAYS * DAY_MS)
@@ -114,11 +128,12 @@ def _named(scope: dict[str, str | list[str]]) -> tuple[dict[str, str], ...]:
 
 def _children(named: tuple[dict[str, str], ...], index: CohortIndex, start: int) -> Ints:
     """Return the rows, from ``start``, of cohorts with one value more than one of those named."""
-    wanted = [set(values.items()) for values in named]
-    depth = len(named[0]) + 1
-    found = [
-        row
-        for row, cohort in enumerate(index.cohorts[start:], start)
-        if len(cohort) == depth and any(items <= cohort.root.items() for items in wanted)
-    ]
-    return np.array(found, dtype=np.int64)
+    parts = index.parts(start)
+    found = np.zeros(len(parts), dtype=bool)
+    for values in named:
+        inside = np.ones(len(parts), dtype=bool)
+        for item in values.items():
+            inside &= (parts == index.number_of_value(*item)).any(axis=1)
+        found |= inside
+    found &= (parts > 0).sum(axis=1) == len(named[0]) + 1
+    return np.flatnonzero(found) + start

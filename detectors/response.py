@@ -172,14 +172,7 @@ class Response:
 
     def _silence(self, cohort: Cohort, row: int) -> None:
         """Start the test anew wherever the incident's people are: the incident explains it."""
-        index, items = self.watching.index, cohort.root
-        touched = np.array(
-            [
-                all(items.get(name, value) == value for name, value in other.root.items())
-                for other in index.cohorts
-            ],
-            dtype=bool,
-        )
+        touched = self.watching.index.compatible(cohort)
         touched[row] = True
         self.watching.evidence.reset(touched)
 

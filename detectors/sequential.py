@@ -13,14 +13,10 @@ import numpy.typing as npt
 
 from detectors.cohorts import Members
 from detectors.compiled import compiled
+from detectors.hourly import BIAS_LIMIT, HOT, believe, close_window, cool_down, judge
 from detectors.trials import LEAST, MOST, Bools, Floats, Ints, Matured, Told
 
-BIAS_PRIOR = 150.0
-BIAS_LIMIT = 0.35
 UP = math.exp(BIAS_LIMIT)
-BIAS_MEMORY_H = 48.0
-SURPLUS_PRIOR = 50.0
-SURPLUS_MEMORY = 0.985
 WOBBLE_MEMORY = 0.99
 LONG_WINDOW_H = 6
 CORROBORATION = 6.0
@@ -28,9 +24,6 @@ CORROBORATION = 6.0
 
 FADING_H = 12.0
 """Evidence fades with this time constant: what takes days to add up is the shop's own drift."""
-
-HOT = 6.0
-"""Log evidence from which on a cohort may be ill, so that its trials must not teach yet."""
 
 LEAST_DOUBT = 0.01
 """No baseline is known better than this, as a standard deviation of its logarithm."""
@@ -128,19 +121,21 @@ class Evidence:
         if not settled:
             self.window[:] = 0.0
             return
-        calm = _doubted(self.score, self.doubt[:, None]).max(axis=2) < HOT
-        self.score *= np.float32(math.exp(-1 / FADING_H))
-        self._close_window(0)
-        self.window[1] += self.window[0]
-        self.pending[:2] += self.window[0, :2]
-        self.window[0] = 0.0
-        if hour % LONG_WINDOW_H == 0:
-            self._close_window(1)
-            self.window[1] = 0.0
-        self._take_over(calm)
-        ratio = (self.seen + BIAS_PRIOR) / (self.expected + BIAS_PRIOR)
-        self.bias = np.clip(np.log(ratio), -BIAS_LIMIT, BIAS_LIMIT)
-        self.dispersion = self._dispersion()
+        calm = np.empty(self.window.shape[2:], dtype=np.bool_)
+        fade = math.exp(-1 / FADING_H)
+        cool_down(self.score, self.doubt, fade, calm)
+        close_window(self.window, self.pending, self.bias, hour % LONG_WINDOW_H == 0)
+        self.wobble *= WOBBLE_MEMORY
+        believe(
+            calm,
+            self.pending,
+            (self.seen, self.expected),
+            (self.surplus, self.windows, self.size),
+            self.wobble,
+        )
+        wobble = np.maximum(self.wobble[:, 0], 0.0) / np.maximum(self.wobble[:, 1], 1.0)
+        learned = self.seen, self.expected, self.surplus, self.windows, self.size
+        judge(learned, wobble, self.bias, self.dispersion)
         self.doubt = self._doubt()
 
     def _doubt(self) -> Floats:
@@ -155,43 +150,6 @@ class Evidence:
         size = np.log(np.minimum(self.ratios, 1.0))
         doubt: Floats = np.where(size < 0, 2 * variance / np.maximum(size**2, 1e-12), 0.0)
         return doubt
-
-    def _dispersion(self) -> Floats:
-        """Return how much livelier than chance cohorts are, at least 1.
-
-        All rates of a metric share one wobble, which shows the more the larger a cohort is; what a
-        cohort shows beyond that moves its own figure slowly.
-        """
-        wobble = np.maximum(self.wobble[:, 0], 0.0) / np.maximum(self.wobble[:, 1], 1.0)
-        size = self.size / np.maximum(self.windows, 1.0)
-        usual = 1.0 + wobble[:, :, None] * size
-        mean = (self.surplus + SURPLUS_PRIOR * usual) / (self.windows + SURPLUS_PRIOR)
-        at_least_one: Floats = np.maximum(1.0, mean.max(axis=0))
-        return at_least_one
-
-    def _take_over(self, calm: Bools) -> None:
-        """Believe what waited, where nothing looks ill; an outage must not excuse itself."""
-        memory = 0.5 ** (1 / BIAS_MEMORY_H)
-        self.seen = np.where(calm, self.seen * memory + self.pending[0], self.seen)
-        self.expected = np.where(calm, self.expected * memory + self.pending[1], self.expected)
-        for kind in range(2):
-            surprise, windows, size = self.pending[2 + 3 * kind : 5 + 3 * kind]
-            beyond = np.where(calm, surprise - windows, 0.0).sum(axis=1)
-            self.wobble[kind] *= WOBBLE_MEMORY
-            self.wobble[kind] += beyond, np.where(calm, size, 0.0).sum(axis=1)
-            fade = np.where(calm, SURPLUS_MEMORY**windows, 1.0)
-            self.surplus[kind] = self.surplus[kind] * fade + np.where(calm, surprise, 0.0)
-            self.windows[kind] = self.windows[kind] * fade + np.where(calm, windows, 0.0)
-            self.size[kind] = self.size[kind] * fade + np.where(calm, size, 0.0)
-        self.pending *= ~calm
-
-    def _close_window(self, kind: int) -> None:
-        seen, expected, variance = self.window[kind]
-        told = variance > 1.0
-        surprise = (seen - expected * np.exp(self.bias)) ** 2 / np.maximum(variance, 1.0)
-        self.pending[2 + 3 * kind] += np.where(told, np.minimum(surprise, 25.0), 0.0)
-        self.pending[3 + 3 * kind] += told
-        self.pending[4 + 3 * kind] += np.where(told, expected**2 / np.maximum(variance, 1.0), 0.0)
 
     def is_hot(self, matured: Matured, members: Members) -> Bools:
         """Tell of which trials some cohort's evidence is so high that learning had better wait."""
@@ -362,3 +320,5 @@ def _find_hot(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
                 found = score[metric[i], flat[k], e]
                 if found >= HOT * (1.0 + doubt[metric[i], e] * found):
                     hot[i] = True
+            if hot[i]:
+                break

@@ -92,7 +92,7 @@ class LagModel:
             return
         self.counts *= max(0.0, 1.0 - len(lags_ms) / LAG_MEMORY)
         places = np.searchsorted(LAG_BINS, lags_ms, side="right") - 1
-        np.add.at(self.counts, places, 1.0)
+        self.counts += np.bincount(places, minlength=len(LAG_BINS))
 
     def refresh(self) -> None:
         """Recompute the ages at which waiting trials are looked at."""
@@ -217,8 +217,9 @@ class TrialTable:
     def mature(self, now_ms: int) -> Matured:
         """Return the trials that have reached their horizon since the last call; learn lags."""
         place = self._ripening
-        ripe = now_ms - self.exposed_ms[place] >= self.horizons[self.metric[place]]
-        self._ripening, place = place[~ripe], place[ripe]
+        ripe, left = np.empty_like(place), np.empty_like(place)
+        count = _ripen(place, self._ints, self.horizons, now_ms, ripe, left)
+        self._ripening, place = left[: len(place) - count].copy(), ripe[:count]
         metric, success = self.metric[place], self.success_ms[place] >= 0
         lag = (self.success_ms[place] - self.exposed_ms[place]).astype(np.float64)
         for number in np.unique(metric[success]).tolist():
@@ -240,6 +241,19 @@ class TrialTable:
         self._ripening = self._ripening - stop
         self.first += stop
         self.count -= stop
+
+
+@compiled
+def _ripen(rows: Ints, columns: Ints, horizons: Ints, now_ms: int, ripe: Ints, left: Ints) -> int:
+    count = 0
+    for i in range(len(rows)):
+        row = rows[i]
+        if now_ms - columns[1, row] >= horizons[columns[0, row]]:
+            ripe[count] = row
+            count += 1
+        else:
+            left[i - count] = row
+    return count
 
 
 @compiled

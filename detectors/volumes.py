@@ -3,13 +3,10 @@
 import math
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from detectors.evidence_making import VolumeTick
 from detectors.learners import VolumeLearner
-from detectors.trials import Floats
 
-RATIOS = np.array([0.1, 0.02])
+RATIOS = (0.1, 0.02)
 """A volume is an alarm only where it falls far: traffic has moods that no profile knows."""
 
 
@@ -19,7 +16,7 @@ class VolumeWatch:
 
     metric: str
     learner: VolumeLearner = field(default_factory=VolumeLearner)
-    score: Floats = field(default_factory=lambda: np.zeros(len(RATIOS)))
+    score: list[float] = field(default_factory=lambda: [0.0] * len(RATIOS))
     left_zero: list[int] = field(default_factory=lambda: [0] * len(RATIOS))
 
     def take(self, start_ms: int, now_ms: int, count: float, *, learn: bool) -> VolumeTick:
@@ -27,10 +24,11 @@ class VolumeWatch:
         expected = self.learner.expect(start_ms)
         surplus = max(1.0, self.learner.surplus.get() or 1.0)
         sure = self.learner.expect_at_least(start_ms)
-        gain = (count * np.log(RATIOS) + sure * (1 - RATIOS)) / surplus
-        self.score = np.maximum(0.0, self.score + gain)
-        for effect in np.flatnonzero(self.score <= 0.0).tolist():
-            self.left_zero[effect] = now_ms
+        for effect, ratio in enumerate(RATIOS):
+            gain = (count * math.log(ratio) + sure * (1 - ratio)) / surplus
+            self.score[effect] = max(0.0, self.score[effect] + gain)
+            if self.score[effect] <= 0.0:
+                self.left_zero[effect] = now_ms
         if learn:
             self.learner.learn(start_ms, count)
         return VolumeTick(self.metric, start_ms, count, expected, max(expected, 1.0) * surplus)
@@ -38,14 +36,14 @@ class VolumeWatch:
     @property
     def statistic(self) -> float:
         """The log evidence of a fall: the mixture over effect sizes."""
-        top = float(self.score.max())
-        return top + math.log(float(np.mean(np.exp(self.score - top))))
+        top = max(self.score)
+        return top + math.log(sum(math.exp(each - top) for each in self.score) / len(RATIOS))
 
     @property
     def onset_ms(self) -> int:
         """When the strongest effect last left zero."""
-        return self.left_zero[int(np.argmax(self.score))]
+        return self.left_zero[self.score.index(max(self.score))]
 
     def reset(self) -> None:
         """Start the test anew."""
-        self.score = np.zeros(len(RATIOS))
+        self.score = [0.0] * len(RATIOS)

@@ -61,13 +61,16 @@ class Watching:
     def take(
         self,
         due: Columns,
-        details: dict[int, Detail],
+        details: list[tuple[int, Detail]],
         start_ms: int,
         types: dict[str, int],
         *,
         warm: bool,
     ) -> Ints:
-        """Take in the events of a tick, in order; return the rows whose evidence is high."""
+        """Take in the events of a tick, in order; return the rows whose evidence is high.
+
+        ``details`` go with events by their place in ``due``.
+        """
         now_ms = start_ms + self.config.tick_ms
         counts = np.bincount(due.type, minlength=len(types))
         self._note_types(types)
@@ -77,8 +80,10 @@ class Watching:
         told = self.table.tell(now_ms)
         matured = self.table.mature(now_ms)
         self.index.ready(np.concatenate([told.leaf, matured.leaf]), self.leaves, now_ms)
-        if self.evidence.grow(len(self.index)) or warm:
-            self.budget.extend(self.evidence, self.index)
+        if (self.evidence.grow(len(self.index)) or warm) and self.budget.extend(
+            self.evidence, self.index
+        ):
+            self.priming.renew()
         self.priming.apply(self.evidence, self.index, now_ms)
         self._ripen(matured)
         told = self._recovering(told, now_ms)
@@ -149,22 +154,17 @@ class Watching:
         self.arrivals.note(found.metric, found.leaf, start_ms)
 
     def _note_details(
-        self, due: Columns, details: dict[int, Detail], types: dict[str, int]
+        self, due: Columns, details: list[tuple[int, Detail]], types: dict[str, int]
     ) -> None:
         if not details:
             return
         names = {number: kind for kind, number in types.items()}
-        telling = np.isin(due.order, np.fromiter(details, np.int64, len(details)))
-        rows = due.part(telling)
-        leaf = self.sessioniser.state.leaf[rows.session]
-        for order, kind, time_ms, at in zip(
-            rows.order.tolist(),
-            rows.type.tolist(),
-            rows.time_ms.tolist(),
-            leaf.tolist(),
-            strict=True,
+        rows = due.part(np.array([place for place, _ in details], dtype=np.int64))
+        columns = rows.type, rows.time_ms, self.sessioniser.state.leaf[rows.session]
+        for (_, detail), kind, time_ms, leaf in zip(
+            details, *(column.tolist() for column in columns), strict=True
         ):
-            self._note(names[kind], details[order], time_ms, at)
+            self._note(names[kind], detail, time_ms, leaf)
 
     def _note(self, kind: str, detail: Detail, time_ms: int, leaf: int) -> None:
         if kind == ORDER_COMPLETED:

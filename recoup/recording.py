@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from io import BufferedReader
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -19,6 +20,7 @@ from recoup.domain.series import EventBlock, LineProblem
 LINES_A_BLOCK = 5000
 PROBLEMS_KEPT = 20
 LAST_ONES = 9
+BUFFER = 1 << 18
 
 
 class _Head(msgspec.Struct, gc=False):
@@ -50,9 +52,9 @@ class EventFile:
         """Yield the events in blocks, as ingest would have stored them."""
         size = max(self.path.stat().st_size, 1)
         with self.path.open("rb") as raw:
-            stream: BufferedReader | gzip.GzipFile = raw
+            stream = raw
             if raw.peek(2)[:2] == b"\x1f\x8b":
-                stream = gzip.GzipFile(fileobj=raw)
+                stream = BufferedReader(gzip.GzipFile(fileobj=raw), BUFFER)
             while lines := _next_lines(stream):
                 block = self._block(lines)
                 self.share_read = raw.tell() / size
@@ -108,13 +110,8 @@ class EventFile:
         return good, heads
 
 
-def _next_lines(stream: BufferedReader | gzip.GzipFile) -> list[bytes]:
-    lines = []
-    for _ in range(LINES_A_BLOCK):
-        line = stream.readline()
-        if not line:
-            break
-        lines.append(line)
+def _next_lines(stream: BufferedReader) -> list[bytes]:
+    lines = list(islice(stream, LINES_A_BLOCK))
     if lines and not lines[-1].endswith(b"\n"):
         lines[-1] += b"\n"
     return lines

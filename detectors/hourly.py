@@ -1,0 +1,125 @@
+"""What an hour teaches the sequential test: how each cohort is off, and how lively it is.
+
+Arrays are by metric and cohort as in ``Evidence``; every loop changes them in place.
+"""
+
+import math
+from typing import Any
+
+import numpy.typing as npt
+
+from detectors.compiled import compiled
+from detectors.trials import Bools, Floats
+
+HOT = 6.0
+"""Log evidence from which on a cohort may be ill, so that its trials must not teach yet."""
+
+BIAS_PRIOR = 150.0
+BIAS_LIMIT = 0.35
+BIAS_MEMORY_H = 48.0
+SURPLUS_PRIOR = 50.0
+SURPLUS_MEMORY = 0.985
+MOST_SURPRISE = 25.0
+MEMORY = 0.5 ** (1 / BIAS_MEMORY_H)
+
+
+@compiled
+def cool_down(score: npt.NDArray[Any], doubt: Floats, fade: float, calm: Bools) -> None:
+    """Tell where no evidence is high, and let all evidence fade."""
+    for m in range(score.shape[0]):
+        for c in range(score.shape[1]):
+            calm[m, c] = True
+            for e in range(score.shape[2]):
+                found = score[m, c, e]
+                if found > 0.0:
+                    if found >= HOT * (1.0 + doubt[m, e] * found):
+                        calm[m, c] = False
+                    score[m, c, e] = found * fade
+
+
+@compiled
+def close_window(window: Floats, pending: Floats, bias: Floats, also_long: bool) -> None:
+    """Move what an hour has seen to what waits to be believed; the long window when it ends.
+
+    ``window`` is by window length: seen, expected, variance. ``pending`` is seen, expected, then by
+    window length: surprise, count, size.
+    """
+    for m in range(window.shape[2]):
+        for c in range(window.shape[3]):
+            for kind in range(2 if also_long else 1):
+                seen, expected, variance = window[kind, 0, m, c], window[kind, 1, m, c], 0.0
+                if kind == 1:  # With the hour that just ended.
+                    seen, expected = seen + window[0, 0, m, c], expected + window[0, 1, m, c]
+                    variance = window[0, 2, m, c]
+                variance += window[kind, 2, m, c]
+                if variance > 1.0:
+                    off = seen - expected * math.exp(bias[m, c])
+                    pending[2 + 3 * kind, m, c] += min(off * off / variance, MOST_SURPRISE)
+                    pending[3 + 3 * kind, m, c] += 1.0
+                    pending[4 + 3 * kind, m, c] += expected * expected / variance
+            pending[0, m, c] += window[0, 0, m, c]
+            pending[1, m, c] += window[0, 1, m, c]
+            for part in range(3):
+                window[1, part, m, c] += window[0, part, m, c]
+                window[0, part, m, c] = 0.0
+                if also_long:
+                    window[1, part, m, c] = 0.0
+
+
+@compiled
+def believe(
+    calm: Bools,
+    pending: Floats,
+    rates: tuple[Floats, Floats],
+    lively: tuple[Floats, Floats, Floats],
+    wobble: Floats,
+) -> None:
+    """Believe what waited, where nothing looks ill; an outage must not excuse itself.
+
+    ``rates`` are seen and expected; ``lively`` is by window length: surprise, windows, size.
+    ``wobble`` is by window length: surprise beyond chance and size, of all cohorts of a metric.
+    """
+    seen, expected = rates
+    surplus, windows, size = lively
+    for m in range(calm.shape[0]):
+        for c in range(calm.shape[1]):
+            if not calm[m, c]:
+                continue
+            seen[m, c] = seen[m, c] * MEMORY + pending[0, m, c]
+            expected[m, c] = expected[m, c] * MEMORY + pending[1, m, c]
+            for kind in range(2):
+                count = pending[3 + 3 * kind, m, c]
+                if count > 0.0:
+                    wobble[kind, 0, m] += pending[2 + 3 * kind, m, c] - count
+                    wobble[kind, 1, m] += pending[4 + 3 * kind, m, c]
+                    fade = SURPLUS_MEMORY**count
+                    surplus[kind, m, c] = surplus[kind, m, c] * fade + pending[2 + 3 * kind, m, c]
+                    windows[kind, m, c] = windows[kind, m, c] * fade + count
+                    size[kind, m, c] = size[kind, m, c] * fade + pending[4 + 3 * kind, m, c]
+            pending[:, m, c] = 0.0
+
+
+@compiled
+def judge(
+    learned: tuple[Floats, Floats, Floats, Floats, Floats],
+    wobble: Floats,
+    bias: Floats,
+    dispersion: Floats,
+) -> None:
+    """Say by how much each cohort is always off, and how much livelier than chance it is, >= 1.
+
+    All rates of a metric share one wobble, which shows the more the larger a cohort is; what a
+    cohort shows beyond that moves its own figure slowly.
+    """
+    seen, expected, surplus, windows, size = learned
+    for m in range(bias.shape[0]):
+        for c in range(bias.shape[1]):
+            ratio = (seen[m, c] + BIAS_PRIOR) / (expected[m, c] + BIAS_PRIOR)
+            bias[m, c] = min(max(math.log(ratio), -BIAS_LIMIT), BIAS_LIMIT)
+            most = 1.0
+            for kind in range(2):
+                count = windows[kind, m, c]
+                usual = 1.0 + wobble[kind, m] * size[kind, m, c] / max(count, 1.0)
+                mean = (surplus[kind, m, c] + SURPLUS_PRIOR * usual) / (count + SURPLUS_PRIOR)
+                most = max(most, mean)
+            dispersion[m, c] = most
