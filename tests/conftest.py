@@ -1,4 +1,4 @@
-"""A PostgreSQL of the test run's own, from its wheel, for every suite that wants one."""
+"""What several suites want: a PostgreSQL of the test run's own, from its wheel, and a browser."""
 
 import itertools
 import shutil
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import create_engine, text
 
 _names = itertools.count()
@@ -55,3 +56,15 @@ def new_postgres(postgres: Any) -> Iterator[Callable[[], str]]:
 def postgres_url(new_postgres: Callable[[], str]) -> str:
     """An empty database."""
     return new_postgres()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, once for each module."""
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"),
+            args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+        )
+        yield launched
+        launched.close()

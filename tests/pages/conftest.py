@@ -8,6 +8,7 @@ import json
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +21,8 @@ from detectors.attribution.investigation import investigate
 from detectors.evidence import from_bytes
 from recoup.app import App, build
 from recoup.demo.shop import Fault, Shop
+from recoup.demo.standins.running import Running
+from recoup.domain.access import Scope
 from recoup.domain.changes import Change
 from recoup.domain.clock import FixedClock
 from recoup.domain.facts import CausesRanked, Fact, NewFact, ProposalMade
@@ -30,6 +33,7 @@ from recoup.domain.proposals import (
     DecisionAnswer,
     Proposal,
 )
+from recoup.keys import KeyRing
 from recoup.settings import load
 from recoup.watch import Watch
 from recoup.web.app import build_web
@@ -189,3 +193,48 @@ def empty(tmp_path: Path) -> Iterator[TestClient]:
 @pytest.fixture
 def dumped() -> Callable[[Any], str]:
     return json.dumps
+
+
+class Site(NamedTuple):
+    """Pages that a browser can reach, and the application behind them."""
+
+    url: str
+    world: World
+    key: str = ""
+    """Of a viewer, where people have to sign in."""
+
+
+@contextmanager
+def served(folder: Path, incident_id: str = "") -> Iterator[Site]:
+    """Serve the application of a folder on a free port."""
+    app, desk = build(load(data_dir=folder), clock=FixedClock(END)), Desk()
+    found = incident_id or next((each.id for each in app.store.incidents.list()), "")
+    with Running(build_web(app, desk)) as running:
+        yield Site(running.url, World(app, desk, found))
+    app.store.close()
+
+
+@pytest.fixture(scope="module")
+def site(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The shop, open to this machine; one for each module."""
+    with served(shutil.copytree(recorded, tmp_path_factory.mktemp("site") / "data")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def empty_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A Recoup that has seen nothing yet."""
+    with served(tmp_path_factory.mktemp("empty-site")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def closed_site(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The shop with a key in the settings, so that people have to sign in."""
+    folder = shutil.copytree(recorded, tmp_path_factory.mktemp("closed-site") / "data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RECOUP_API_KEYS", "the-key-of-the-settings")
+        with served(folder) as found:
+            ring = KeyRing(found.world.app.store, found.world.app.clock)
+            _, key = ring.create("screen in the hall", (Scope.INCIDENTS_READ,), "test")
+            yield found._replace(key=key)
