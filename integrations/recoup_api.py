@@ -26,8 +26,9 @@ def post_change(
     """Record a change over HTTP; tell whether it is new.
 
     Trying again is safe, as the change has its id: what cannot be reached or stored now is tried
-    ``attempts`` times. Raises InvalidInput with the server's reason, ContentConflict when another
-    change has the id, NotAllowed for a wrong key, TransientVendorError when no attempt worked.
+    ``attempts`` times. Raises InvalidInput with the server's reason, or when no Recoup is there;
+    ContentConflict when another change has the id, NotAllowed for a wrong key,
+    TransientVendorError when no attempt worked.
     """
     retrying = Retrying(
         retry=retry_if_exception_type(TransientVendorError),
@@ -55,16 +56,35 @@ def _post(url: str, key: str, change: Change) -> bool:
             headers={**headers, "Content-Type": "application/json"},
             timeout=TIMEOUT_S,
         )
-    except (httpx.TransportError, httpx.InvalidURL) as error:
-        raise TransientVendorError(f"cannot reach Recoup at {url}: {error}") from error
+    except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+        raise InvalidInput(
+            f"{url!r} is no address; RECOUP_URL or --url is such as https://recoup.example"
+        ) from error
+    except httpx.TransportError as error:
+        raise TransientVendorError(
+            f"cannot reach Recoup at {url} ({error}); is it running, and is RECOUP_URL right?"
+        ) from error
     if not answer.is_success:
         raise _failure(url, key, answer)
-    body = answer.json()
-    return bool(body.get("new", True)) if isinstance(body, dict) else True
+    return _is_new(url, answer)
+
+
+def _is_new(url: str, answer: httpx.Response) -> bool:
+    try:
+        return bool(answer.json()["new"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidInput(
+            f"{url} answered {answer.status_code}, but not as Recoup does; is RECOUP_URL right?"
+        ) from error
 
 
 def _failure(url: str, key: str, answer: httpx.Response) -> Exception:
     reason = redact(_reason(answer), (key,))
+    if answer.status_code == 404 or answer.is_redirect:
+        return InvalidInput(
+            f"{url} has no Recoup (it answered {answer.status_code}); is RECOUP_URL right, "
+            "and is there a proxy that asks for a sign-in?"
+        )
     if answer.status_code in (401, 403):
         return NotAllowed(f"{reason}; set RECOUP_KEY to an API key with the scope for changes")
     if answer.status_code == 409:

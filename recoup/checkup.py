@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import closing
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Literal
@@ -21,6 +23,7 @@ from store.opening import Store, open_from
 PACKAGES = ("recoup", "workflows", "activities", "detectors", "playbooks", "integrations", "store")
 TEMPORAL_WITHIN_S = 5.0
 LOOK_EVERY_S = 0.5
+CHANGES_WITHIN = timedelta(days=7)
 
 
 class Check(Frozen):
@@ -43,6 +46,8 @@ async def check_all(settings: Settings, *, check_id: str = "", wait_s: float = 0
             lambda: _database(settings),
             "is RECOUP_DATABASE_URL right, is the server up, may this user write the data folder?",
         ),
+        await _checked("events", lambda: _events(settings), "mend the database first"),
+        await _checked("changes", lambda: _changes(settings), "mend the database first"),
         await _checked("temporal", lambda: _temporal(settings), _temporal_mend(settings)),
         await _checked("slack", lambda: _slack(settings), ""),
         await _checked(
@@ -101,6 +106,25 @@ async def _database(settings: Settings) -> str:
         return await asyncio.to_thread(look)
     except OSError as error:
         raise VendorRefused(f"the data folder cannot be used: {error.strerror}") from error
+
+
+async def _events(settings: Settings) -> str:
+    with closing(await asyncio.to_thread(open_from, settings)) as store:
+        stats = await asyncio.to_thread(store.stats)
+    if not stats.events:
+        raise _Off("none yet; docs/intake.md has the ways in, `recoup import` brings past ones")
+    refused = f"; {stats.rejected:,} refused, see `recoup log rejected`" if stats.rejected else ""
+    latest = f", the latest of {stats.last_time:%F %R} UTC" if stats.last_time else ""
+    return f"{stats.events:,} so far{latest}{refused}"
+
+
+async def _changes(settings: Settings) -> str:
+    with closing(await asyncio.to_thread(open_from, settings)) as store:
+        now = store.clock.now()
+        found = await asyncio.to_thread(store.changes.between, now - CHANGES_WITHIN, now)
+    if not found:
+        raise _Off("none in a week; `recoup change record`, or a vendor's webhook, tells of them")
+    return f"{len(found)} in a week, the latest {found[-1].title!r} of {found[-1].time:%F %R} UTC"
 
 
 async def _temporal(settings: Settings) -> str:

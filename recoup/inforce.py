@@ -27,7 +27,7 @@ class Row(NamedTuple):
 def rows(settings: Settings) -> Iterator[Row]:
     """Return every setting; the integrations' sections follow Recoup's own."""
     yield from _walk(Settings, settings, PREFIX)
-    for section in _sections():
+    for section in sections():
         yield from _walk(section, _section_in_force(settings, section), _prefix(section))
 
 
@@ -67,7 +67,8 @@ def _text(value: Any) -> str:
     return _PASSWORD.sub(r"\1(set)@", str(value))
 
 
-def _sections() -> list[type[Section]]:
+def sections() -> list[type[Section]]:
+    """Return the settings of every integration, in the order of their folders."""
     import integrations
 
     found = []

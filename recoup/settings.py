@@ -302,7 +302,7 @@ def load(config: Path | None = None, **overrides: Any) -> Settings:
 
     Raises ConfigurationError when the file cannot be read or a value is wrong.
     """
-    values = _read(config) if config else {}
+    values = _placed(_read(config), config.parent) if config else {}
     known = {name: value for name, value in values.items() if name in Settings.model_fields}
     sections = {
         name: value
@@ -327,6 +327,20 @@ def _read(config: Path) -> dict[str, Any]:
         raise ConfigurationError(f"cannot read {config}: {error.strerror}") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{config} is not valid TOML: {error}") from error
+
+
+def _placed(values: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Let relative paths of the file be relative to the file, wherever a command is run."""
+    placed = dict(values)
+    for table, name in (("", "data_dir"), ("response", "playbook_dir")):
+        holder = placed.get(table) if table else placed
+        if isinstance(holder, dict) and isinstance(holder.get(name), str):
+            path = str(folder / Path(holder[name]).expanduser())
+            if table:
+                placed[table] = {**holder, name: path}
+            else:
+                placed[name] = path
+    return placed
 
 
 def _explain(error: ValidationError, where: str) -> str:

@@ -85,3 +85,16 @@ def test_a_wrong_setting_says_which(tmp_path: Path, text: str, said: str) -> Non
 def test_a_missing_file_says_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot read"):
         load(tmp_path / "none.toml")
+
+
+def test_relative_paths_of_a_file_are_relative_to_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shop").mkdir()
+    file = tmp_path / "shop" / "recoup.toml"
+    file.write_text('data_dir = "data"\n[response]\nplaybook_dir = "../playbooks"\n')
+    settings = load(file)
+    assert settings.data_dir == tmp_path / "shop" / "data"
+    assert settings.response.playbook_dir == tmp_path / "shop" / ".." / "playbooks"
+    monkeypatch.setenv("RECOUP_DATA_DIR", "elsewhere")
+    assert load(file).data_dir == Path("elsewhere")

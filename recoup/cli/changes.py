@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
 from recoup.cli._shared import AsJson, Config, Data, opened, settings_of, show_json, show_table
 from recoup.domain.changes import Change, ChangeKind
@@ -13,6 +14,7 @@ from recoup.domain.errors import ContentConflict, InvalidInput, TransientVendorE
 
 HERE = "http://127.0.0.1:8787"
 REFS = ["RECOUP_REF", "GITHUB_SHA", "CI_COMMIT_SHA"]
+PEOPLE = ["RECOUP_BY", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER_ID"]
 RUNS = ["RECOUP_RUN", "GITHUB_RUN_ID", "CI_JOB_ID", "BUILD_TAG"]
 """What CI systems set by themselves: GitHub, GitLab, Jenkins."""
 
@@ -45,8 +47,8 @@ def list_changes(
         return
     show_table(
         f"Changes of the last {hours:g} h",
-        ("time", "kind", "title", "scope", "id"),
-        [(f"{c.time:%F %T}", c.kind, c.title, _scope(c), c.id) for c in found],
+        ("time", "kind", "title", "by", "scope", "id"),
+        [(f"{c.time:%F %T}", c.kind, c.title, c.by, _scope(c), c.id) for c in found],
         empty="No changes. CI posts them with `recoup change record` or POST /v1/changes.",
     )
 
@@ -61,6 +63,12 @@ def record(
         list[str] | None, typer.Option(help="Who is touched, as dimension=value; repeatable.")
     ] = None,
     undo: Annotated[str, typer.Option(help="JSON with what an action needs to undo it.")] = "{}",
+    by: Annotated[
+        str, typer.Option(envvar=PEOPLE, help="Who made it: login or e-mail address.")
+    ] = "",
+    time: Annotated[
+        str, typer.Option(help="When it took effect, as 2026-11-24T10:00:00Z; else now.")
+    ] = "",
     change_id: Annotated[str, typer.Option("--id", help="Idempotency key; else made up.")] = "",
     run: Annotated[
         str, typer.Option(envvar=RUNS, help="The run of CI; its repeats count once.")
@@ -86,20 +94,30 @@ def record(
 
     scopes = scope or []
     natural = derive_id("chg", kind, title, ref, run, *scopes) if run else RandomIds().new("chg")
-    change = Change(
+    change = _change(
         id=change_id or natural,
         kind=kind,
-        time=SystemClock().now(),
+        time=time or SystemClock().now(),
         title=title[:500],
         ref=ref[:500],
         scope=_parse_scope(scopes),
         undo=_parse_undo(undo),
+        by=by[:200],
     )
     outcome = _send(url, key, change, attempts, optional=optional)
     if as_json:
         show_json({"id": change.id, "outcome": outcome})
     else:
         print(f"{outcome}: {change.id}")
+
+
+def _change(**words: Any) -> Change:
+    """Return the change. Raises InvalidInput that names the option."""
+    try:
+        return Change(**words)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise InvalidInput(f"--{first['loc'][0]}: {first['msg']}") from error
 
 
 def _send(url: str, key: str, change: Change, attempts: int, *, optional: bool) -> str:

@@ -1,5 +1,6 @@
 """``recoup serve`` and the roles it is made of: ``api``, ``detect``, ``work``."""
 
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -26,6 +27,9 @@ def serve(config: Config = None, data: Data = None, port: Port = None, host: Hos
     from recoup.serving.together import serve as run
 
     settings = settings_of(config, data, port=port, host=host)
+
+    if sys.stdout.isatty():
+        print(f"Starting; its logs are in {settings.data_dir / 'logs'}", file=sys.stderr)
 
     def announce(message: dict[str, Any]) -> None:
         print(message["url"], flush=True)

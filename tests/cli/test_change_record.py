@@ -1,6 +1,7 @@
 """``recoup change record`` and the snippets for CI, run against an api role over HTTP."""
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -66,6 +67,63 @@ def test_a_change_is_recorded_and_a_repeat_of_the_run_counts_once(
     assert change.scope == {"release": "4.18", "os": ["iOS 16", "iOS 17"]}
     assert main([*WORDS, *scope]) == 0
     assert capsys.readouterr().out == f"known already: {told['id']}\n"
+
+
+def test_who_made_it_and_when_are_told_by_the_option_or_by_ci(
+    served: tuple[str, App], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, app = served
+    to = ("--url", url, "--key", "k1", "--json")
+    monkeypatch.setenv("GITLAB_USER_LOGIN", "anna-gl")
+    assert main([*WORDS, *to]) == 0
+    assert main([*WORDS, *to, "--by", "bert@shop.example", "--time", "2026-11-24T10:00+01:00"]) == 0
+    ids = re.findall(r"chg_\w+", capsys.readouterr().out)
+    by_ci, by_hand = (app.store.changes.get(each) for each in ids)
+    assert by_ci is not None
+    assert by_hand is not None
+    assert (by_ci.by, by_hand.by) == ("anna-gl", "bert@shop.example")
+    assert f"{by_hand.time:%FT%TZ}" == "2026-11-24T09:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--time", "yesterday"), "--time: "),
+        (("--id", "a\nb"), "--id: "),
+        (("--scope", "release"), "--scope 'release' is not dimension=value"),
+        (("--undo", "back"), "--undo is not JSON"),
+        (("--url", "recoup.example"), "such as https://recoup.example"),
+        (("--url", "http://127.0.0.1:9", "--attempts", "1"), "is it running"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(
+    more: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*WORDS, *more]) == 1
+    err = capsys.readouterr().err
+    assert said in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Response("<html>sign in</html>", 200),
+        Response("[]", 202),
+        Response("", 302, headers={"Location": "https://sso.example"}),
+        JSONResponse({"detail": "Not Found"}, 404),
+    ],
+)
+def test_somebody_else_at_the_address_is_told(
+    answer: Response, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def take(request: Request) -> Response:
+        await request.body()
+        return answer
+
+    with Running(Starlette(routes=[Route("/v1/changes", take, methods=["POST"])])) as running:
+        assert main([*WORDS, "--url", running.url]) == 1
+    assert "is RECOUP_URL right" in capsys.readouterr().err
 
 
 def test_a_wrong_key_is_said_and_never_shown(
@@ -187,6 +245,7 @@ def test_the_gitlab_job_records_a_deploy(served: tuple[str, App]) -> None:
         "RECOUP_KEY": "k1",
         "RECOUP_TITLE": "checkout 4.18",
         "CI_COMMIT_SHA": "4f2a9c1",
+        "GITLAB_USER_LOGIN": "anna-gl",
         "CI_PROJECT_PATH": "acme/shop",
         "CI_JOB_ID": "99",
     }
@@ -194,4 +253,4 @@ def test_the_gitlab_job_records_a_deploy(served: tuple[str, App]) -> None:
     assert done.returncode == 0, done.stderr
     change = app.store.changes.get("gitlab-job:acme/shop:99")
     assert change is not None
-    assert change.kind is ChangeKind.DEPLOY
+    assert (change.kind, change.by) == (ChangeKind.DEPLOY, "anna-gl")

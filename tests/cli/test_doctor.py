@@ -55,6 +55,8 @@ def test_what_is_not_configured_is_no_trouble(tmp_path: Path) -> None:
     assert states == {
         "installation": "ok",
         "database": "ok",
+        "events": "off",
+        "changes": "off",
         "temporal": "ok",
         "slack": "off",
         "launchdarkly": "off",

@@ -1,0 +1,1 @@
+"""What ``recoup init`` writes for a new shop: settings, secrets, a Slack manifest, CI snippets."""
