@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 RUN    := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos check bench bench-detection bench-causes bench-localise bench-recovery faults lock clean
+.PHONY: help demo test chaos check bench bench-detection bench-causes bench-localise bench-recovery bench-feedback faults lock clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -56,6 +56,9 @@ bench-localise: $(DEV) ## F1 and time of the root search on generated tables of 
 
 bench-recovery: $(DEV) ## how often "recovered" is wrong, on simulated shops (ARGS="--runs 1000")
 	@$(BIN)/python -m tests.benchmarks.recoveries $(ARGS)
+
+bench-feedback: $(DEV) ## what labels of false alarms are worth on days not seen (ARGS="--seeds 1-5")
+	@$(BIN)/python -m tests.benchmarks.false_alarms $(ARGS)
 
 faults: $(DEV) ## kill worker, server and database at every step of the response; about ten minutes
 	$(BIN)/python -m pytest -q -m chaos tests/faults $(ARGS)

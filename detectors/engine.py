@@ -23,6 +23,7 @@ from recoup.domain.changes import Change
 from recoup.domain.facts import (
     ChangeRecorded,
     FeedbackGiven,
+    FeedbackWithdrawn,
     IncidentClosed,
     NewFact,
     Recorded,
@@ -91,11 +92,14 @@ class DetectionEngine:
     def observe_fact(self, entry: Recorded) -> None:
         """Take in a domain event: time that passed, a change, feedback, an incident's end."""
         fact = entry.fact
+        self.response.sensitivity.take(fact)
         if isinstance(fact, TimePassed):
             if self.first_ms:
                 self._move(to_ms(fact.until))
         elif isinstance(fact, FeedbackGiven) and fact.label == "false_positive":
             self.response.accept(fact.incident_id)
+        elif isinstance(fact, FeedbackWithdrawn):
+            self.response.withdraw(fact.incident_id)
         elif isinstance(fact, IncidentClosed):
             self.response.close(fact)
         elif isinstance(fact, ChangeRecorded):

@@ -24,6 +24,8 @@ class OpenIncident:
     recovery: float = 0.0
     recovered_ms: int = 0
     closed: bool = False
+    accepted: bool = False
+    """Called normal by people; whether it is a spell or the new normal, time will tell."""
     withheld: list[Matured] = field(default_factory=list)
 
     @property

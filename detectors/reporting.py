@@ -9,6 +9,7 @@ from recoup.domain.cohort import Cohort
 from recoup.domain.facts import (
     Alarm,
     AlarmRaised,
+    AlarmTolerated,
     CohortRecovered,
     Fact,
     IncidentKind,
@@ -21,6 +22,7 @@ from recoup.domain.ids import derive_id
 from recoup.domain.money import MoneyRange
 
 DETECTOR = "likelihood"
+TOLERATED_STREAM = "tolerated"
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,24 @@ def opening_facts(
         opened_ms=now_ms,
         severity=opening.severity,
     )
+
+
+def tolerated_fact(
+    opened: IncidentOpened, like: tuple[str, ...], now_ms: int
+) -> tuple[str, NewFact]:
+    """Return the fact that an alarm opened no incident, for the sake of those like it."""
+    tolerated = AlarmTolerated(
+        metric=opened.metric,
+        cohort=opened.cohort,
+        direction=opened.direction,
+        onset_at=opened.onset_at,
+        at=opened.opened_at,
+        expected=opened.expected,
+        observed=opened.observed,
+        at_risk_per_hour=opened.at_risk_per_hour,
+        like=like,
+    )
+    return _fact(TOLERATED_STREAM, tolerated, now_ms)
 
 
 def alarm_facts(

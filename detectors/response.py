@@ -13,14 +13,16 @@ from detectors.reporting import (
     alarm_facts,
     opening_facts,
     recovery_fact,
+    tolerated_fact,
     update_fact,
 )
+from detectors.sensitivity import Sensitivity
 from detectors.sequential import CORROBORATION
 from detectors.trials import Matured
 from detectors.watching import Watching
 from recoup.domain.base import to_ms
 from recoup.domain.cohort import Cohort
-from recoup.domain.facts import IncidentClosed, NewFact, Resolution
+from recoup.domain.facts import IncidentClosed, IncidentOpened, NewFact, Resolution
 
 MIN_SHORTFALL = 3.0
 ERRORS_PRICE = 3.0
@@ -29,6 +31,9 @@ ERRORS_PRICE = 3.0
 AT_ONCE = 4
 SHARPENED_MS = 6 * 60_000
 HALF_HOUR_MS = 30 * 60_000
+NEW_NORMAL_MS = 10 * HALF_HOUR_MS
+"""What people called normal and lasts longer than this is the cohort's new level."""
+
 Facts = list[tuple[str, NewFact]]
 
 
@@ -39,6 +44,8 @@ class Response:
         self.config = config
         self.watching = watching
         self.open: dict[str, OpenIncident] = watching.incidents
+        self.sensitivity = Sensitivity()
+        self._accepted: dict[str, list[tuple[int, Cohort, float]]] = {}
         self.desk = Desk(
             watching.plan,
             watching.table,
@@ -68,12 +75,29 @@ class Response:
         return facts + self._follow(now_ms)
 
     def accept(self, incident_id: str) -> None:
-        """A false positive: the withheld trials teach the learners, at the cohort's own level."""
-        incident = self.open.pop(incident_id, None)
-        if incident is None or not incident.withheld:
-            return
+        """A false positive: what lasts becomes the cohort's own level, a mere spell is let pass."""
+        incident = self.open.get(incident_id)
+        if incident is not None:
+            incident.accepted = True
+
+    def _settle(self, incident: OpenIncident, now_ms: int) -> None:
+        """Find out what an accepted incident was: over by now, or the new normal.
+
+        To shift the level for a spell would make the cohort's ordinary days look good for long,
+        and hide its next fault.
+        """
+        if incident.recovered_ms:
+            del self.open[incident.incident_id]
+        elif now_ms - incident.onset_ms >= NEW_NORMAL_MS:
+            del self.open[incident.incident_id]
+            if incident.withheld:
+                self._shift(incident)
+
+    def _shift(self, incident: OpenIncident) -> None:
+        """The withheld trials teach the learners, at the cohort's own level."""
         columns = zip(*incident.withheld, strict=True)
         withheld = Matured(*(np.concatenate(column) for column in columns))
+        shifts = self._accepted.setdefault(incident.incident_id, [])
         for metric in np.unique(withheld.metric).tolist():
             mine = withheld.part(withheld.metric == metric)
             log_odds = _log_odds(float(mine.success.mean())) - _log_odds(
@@ -81,8 +105,19 @@ class Response:
             )
             learner = self.watching.baseline.learners[metric]
             learner.accept(incident.cohort, log_odds, self.watching.index)
+            shifts.append((metric, incident.cohort, log_odds))
         self.watching.baseline.take_over(self.watching.index)
         self.watching.release(withheld)
+
+    def withdraw(self, incident_id: str) -> None:
+        """No false positive after all: the cohort's own level is what it was before."""
+        incident = self.open.get(incident_id)
+        if incident is not None:
+            incident.accepted = False
+        for metric, cohort, log_odds in self._accepted.pop(incident_id, ()):
+            learner = self.watching.baseline.learners[metric]
+            learner.accept(cohort, -log_odds, self.watching.index)
+        self.watching.baseline.take_over(self.watching.index)
 
     def close(self, fact: IncidentClosed) -> None:
         """People, or the recovery, ended an incident."""
@@ -90,7 +125,8 @@ class Response:
         if incident is None:
             return
         incident.closed = True
-        incident.withheld.clear()
+        if not incident.accepted:
+            incident.withheld.clear()
         if fact.resolution in (Resolution.RECOVERED, Resolution.RECOVERED_ON_ITS_OWN):
             incident.recovered_ms = incident.recovered_ms or to_ms(fact.closed_at)
 
@@ -158,6 +194,12 @@ class Response:
         facts, incident = opening_facts(
             opening, statistic, limit, now_ms, shadow=self.config.shadow
         )
+        opened = facts[0][1].fact
+        assert isinstance(opened, IncidentOpened)
+        like = self.sensitivity.tolerates(opened)
+        if like:
+            return [tolerated_fact(opened, like, now_ms)]
+        self.sensitivity.take(opened)
         if not incident.metric.startswith("volume:"):
             incident.effect = self._watched_effect(opening)
         self.open[incident.incident_id] = incident
@@ -215,7 +257,9 @@ class Response:
             if incident.recovered_ms == now_ms:
                 observed, expected = self._rates(incident, now_ms)
                 facts.append(recovery_fact(incident, observed, expected, now_ms))
-            if incident.closed and incident.recovered_ms:
+            if incident.accepted:
+                self._settle(incident, now_ms)
+            elif incident.closed and incident.recovered_ms:
                 del self.open[incident.incident_id]
         return facts
 
@@ -223,6 +267,8 @@ class Response:
     def _is_to_be_sharpened(incident: OpenIncident, now_ms: int) -> bool:
         """At every tick at first, then now and then while the evidence still grows."""
         age = now_ms - incident.opened_ms
+        if incident.accepted:
+            return False
         due = age <= SHARPENED_MS or (age <= 6 * HALF_HOUR_MS and age % (HALF_HOUR_MS // 2) == 0)
         return due and incident.suppresses
 

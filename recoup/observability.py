@@ -2,21 +2,24 @@
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from recoup.settings import Settings
+from recoup.settings import Settings, is_secret_name
 
-_SECRET_WORDS = ("token", "secret", "password", "authorization", "api_key", "signature")
+HIDDEN = "(redacted)"
 
 
 def set_up_logging(settings: Settings) -> None:
     """Log to standard error, as lines for people or as JSON, without secrets."""
     level = getattr(logging, settings.log_level.upper())
-    logging.basicConfig(stream=sys.stderr, level=max(level, logging.WARNING), format="%(message)s")
+    hiding = Hiding(settings.secret_values())
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(HidingFormatter(hiding))
+    logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if settings.log_format == "json"
@@ -29,6 +32,7 @@ def set_up_logging(settings: Settings) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso"),
             structlog.processors.format_exc_info,
+            hiding.process,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -38,11 +42,63 @@ def set_up_logging(settings: Settings) -> None:
 
 
 def redact(_logger: Any, _method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Replace the values of fields whose name says that they are secret."""
-    for name in entry:
-        if any(word in name.lower() for word in _SECRET_WORDS):
-            entry[name] = "(redacted)"
+    """Replace the values of fields whose name says that they are secret, however deep."""
+    for name, value in entry.items():
+        entry[name] = HIDDEN if is_secret_name(name) else _redacted(value)
     return entry
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            name: HIDDEN if is_secret_name(str(name)) else _redacted(part)
+            for name, part in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_redacted(part) for part in value]
+    return value
+
+
+class Hiding:
+    """Replaces the installation's own secrets wherever they show: in texts, errors, traces."""
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        self._secrets = tuple(secrets)
+
+    def hide(self, text: str) -> str:
+        """Return a text without any secret in it."""
+        for secret in self._secrets:
+            text = text.replace(secret, HIDDEN)
+        return text
+
+    def process(
+        self, _logger: Any, _method: str, entry: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        """Hide secrets in every field of a line that is about to be written."""
+        for name, value in entry.items():
+            entry[name] = self._hidden(value)
+        return entry
+
+    def _hidden(self, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {name: self._hidden(part) for name, part in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._hidden(part) for part in value]
+        if isinstance(value, bool | int | float | None):
+            return value
+        return self.hide(str(value))
+
+
+class HidingFormatter(logging.Formatter):
+    """What libraries log by themselves, traces included, without secrets."""
+
+    def __init__(self, hiding: Hiding) -> None:
+        super().__init__("%(message)s")
+        self._hiding = hiding
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line as it is written."""
+        return self._hiding.hide(super().format(record))
 
 
 class Metrics:

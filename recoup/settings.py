@@ -6,10 +6,12 @@ beside its client and gets it with ``Settings.section``: ``RECOUP_SLACK_BOT_TOKE
 ``[slack] bot_token``.
 """
 
+import os
 import tomllib
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -32,6 +34,9 @@ from recoup.domain.errors import ConfigurationError
 from recoup.domain.limits import Limits, parse_windows
 
 PREFIX = "RECOUP_"
+SECRET_WORDS = ("token", "secret", "password", "authorization", "_key", "signature", "apikey")
+LEAST_SECRET = 6
+"""Anything shorter would be found in innocent words."""
 DEFAULT_FUNNEL = (
     "page_viewed",
     "product_viewed",
@@ -51,6 +56,11 @@ def split_commas(value: object) -> object:
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_commas)]
 """Several texts: a list in the file, separated by commas in the environment."""
+
+
+def is_secret_name(name: str) -> bool:
+    """Tell whether what goes by this name is not to be shown."""
+    return any(word in name.lower() for word in SECRET_WORDS)
 
 
 class _Part(BaseModel):
@@ -275,6 +285,18 @@ class Settings(_FromEnvironment):
     def store_url(self) -> str:
         """The database URL in force."""
         return self.database_url or f"sqlite:///{self.data_dir / 'recoup.db'}"
+
+    def secret_values(self) -> tuple[str, ...]:
+        """Return every secret in force, the longest first, so that no log shows one by accident."""
+        keys = [*self.api_keys, self.master_key, self.temporal.payload_key]
+        found = {key.get_secret_value() for key in keys if key is not None}
+        tables = [os.environ, *self.sections.values()]
+        for name, value in ((name, value) for table in tables for name, value in table.items()):
+            ours = name.startswith(PREFIX) or name not in os.environ
+            if ours and isinstance(value, str) and is_secret_name(name):
+                found.add(value)
+        found.add(urlsplit(self.database_url).password or "")
+        return tuple(sorted((each for each in found if len(each) >= LEAST_SECRET), key=len))[::-1]
 
     def section(self, model: type[S]) -> S:
         """Return an integration's settings. Raises ConfigurationError that names the field."""

@@ -18,7 +18,11 @@ from temporalio.client import (
 )
 from temporalio.common import SearchAttributeKey
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.converter import DataConverter, PayloadCodec
+from temporalio.converter import (
+    DataConverter,
+    DefaultFailureConverterWithEncodedAttributes,
+    PayloadCodec,
+)
 from temporalio.service import RPCError, RPCStatusCode
 
 from recoup.domain.errors import ConfigurationError, StorageUnavailable
@@ -79,7 +83,12 @@ def data_converter(settings: TemporalSettings) -> DataConverter:
         raise ConfigurationError("temporal.payload_key is not base64") from error
     if len(key) != 32:
         raise ConfigurationError("temporal.payload_key must be 32 bytes, in base64")
-    return replace(pydantic_data_converter, payload_codec=EncryptionCodec(key))
+    return replace(
+        pydantic_data_converter,
+        payload_codec=EncryptionCodec(key),
+        # The texts of failures name flags and quote vendors; they are payloads too.
+        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
+    )
 
 
 async def connect(settings: Settings, within_s: float = CONNECT_WITHIN_S) -> Client:

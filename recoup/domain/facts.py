@@ -21,6 +21,8 @@ from recoup.domain.changes import Change
 from recoup.domain.cohort import Cohort
 from recoup.domain.fact_base import Fact as Fact
 from recoup.domain.hypotheses import Attribution
+from recoup.domain.learning_facts import AlarmTolerated as AlarmTolerated
+from recoup.domain.learning_facts import FeedbackWithdrawn as FeedbackWithdrawn
 from recoup.domain.money import Impact, MoneyRange
 from recoup.domain.proposals import ActionPreview, ActionResult, Decision, Proposal
 from recoup.domain.verification import RecoveryCheck
@@ -354,6 +356,8 @@ FACT_CLASSES: tuple[type[Fact], ...] = (
     VerificationConcluded,
     IncidentClosed,
     FeedbackGiven,
+    FeedbackWithdrawn,
+    AlarmTolerated,
     ReportWritten,
     FreezeSet,
     SubjectErased,

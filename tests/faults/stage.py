@@ -129,7 +129,7 @@ class Stage:
         new = NewFact(fact_id=f"{incident_id}:opened", fact=opened, occurred_at=now)
         self.store.append(incident_id, [new])
 
-    async def play(self, incident_id: str, within_s: float = 120.0) -> Incident | None:
+    async def play(self, incident_id: str, within_s: float = 300.0) -> Incident | None:
         """Press what the story wants until the incident has its report, or time is over."""
         loop = asyncio.get_running_loop()
         end = loop.time() + within_s
@@ -199,6 +199,7 @@ async def staged(
         "temporal": {"address": address, "embedded": False},
         "clock": {"pace": PACE, "origin": now.isoformat(), "wall_origin": now.timestamp()},
         "response": {"settle_s": 1, "approval_expires_s": 2400},
+        "guard": {"most_per_hour": 10_000},  # all incidents of a run fall into minutes
     }
     (folder / "stage.json").write_text(json.dumps(values))
     (folder / "faults.json").write_text(json.dumps(faults))

@@ -106,7 +106,7 @@ async def test_a_death_at_the_worst_moments_loses_and_repeats_nothing(
 
 
 @pytest.mark.chaos
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", ["worker", "server"])
 async def test_a_death_at_every_step_loses_and_repeats_nothing(
     tmp_path: Path, kind: str, judged: list[Judgement]
@@ -132,7 +132,7 @@ def postgres() -> Iterator[Any]:
 
 
 @pytest.mark.chaos
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 async def test_a_dead_database_at_every_step_loses_and_repeats_nothing(
     tmp_path: Path, postgres: Any, judged: list[Judgement]
 ) -> None:

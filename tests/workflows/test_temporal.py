@@ -13,8 +13,8 @@ from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
-from recoup.domain.errors import ConfigurationError, StorageUnavailable
-from recoup.domain.facts import Resolution
+from recoup.domain.errors import ConfigurationError, StorageUnavailable, VendorRefused
+from recoup.domain.facts import ActionFailed, Resolution
 from recoup.domain.proposals import Decision, Verdict
 from recoup.settings import Settings, TemporalSettings
 from recoup.temporal import (
@@ -83,6 +83,29 @@ async def test_a_whole_incident_leaves_nothing_readable_in_the_history(respond: 
     assert "iOS 16" not in text
     assert "new_payment" not in text
     assert "binary/encrypted" in text
+
+
+async def test_failures_are_as_unreadable_and_still_understood(respond: Any) -> None:
+    """A refused write travels as a failure; its text names the flag, and people must see it."""
+    binary = Path(sysconfig.get_path("scripts")) / "temporal-test-server"
+    world = World()
+    world.flags.faults = [VendorRefused("new_payment belongs to Bob", kind="forbidden")]
+    async with (
+        await WorkflowEnvironment.start_time_skipping(
+            data_converter=data_converter(SECRET), test_server_existing_path=str(binary)
+        ) as environment,
+        respond(environment, world) as response,
+    ):
+        await response.say(Verdict.APPROVE, await response.asked())
+        await response.until(lambda: bool(world.log.facts(ActionFailed)))
+        (failed,) = world.log.facts(ActionFailed)
+        history = await response.handle.fetch_history()
+    assert failed.kind == "forbidden"
+    assert "belongs to Bob" in failed.reason
+    raw = b"".join(event.SerializeToString() for event in history.events)
+    assert b"forbidden" in raw, "the kind of a failure is no secret, and shows that it is there"
+    for secret in (b"belongs to Bob", b"new_payment", b"iOS 16"):
+        assert secret not in raw
 
 
 async def test_the_desk_says_that_an_unknown_incident_is_unknown(

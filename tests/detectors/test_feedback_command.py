@@ -1,0 +1,68 @@
+"""The commands of feedback as they are typed: preview, list, undo."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from recoup.cli import build
+from recoup.domain.clock import SystemClock
+from recoup.domain.facts import FeedbackGiven, FeedbackWithdrawn, NewFact
+from store.opening import Store, open_store
+from tests.detectors.test_sensitivity import opened
+
+NIGHT = datetime(2026, 11, 2, 2, 0, tzinfo=UTC)
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    store = open_store(f"sqlite:///{tmp_path / 'recoup.db'}", SystemClock())
+    for day in range(4):
+        at = NIGHT + timedelta(days=day)
+        fact = opened(f"inc_{day}", at=at)
+        new = NewFact(fact_id=f"o{day}", fact=fact, occurred_at=at)
+        store.append(f"inc_{day}", [new])
+    label = FeedbackGiven(incident_id="inc_0", label="false_positive", by="anna")
+    store.append("inc_0", [NewFact(fact_id="label", fact=label, occurred_at=NIGHT)])
+    return store
+
+
+@pytest.fixture
+def run(tmp_path: Path, store: Store) -> Run:
+    def typed(*words: str) -> Result:
+        store.close()
+        return CliRunner().invoke(build(), ["feedback", *words, "--data", str(tmp_path)])
+
+    return typed
+
+
+def test_a_preview_changes_nothing(run: Run) -> None:
+    shown = run("preview", "inc_1", "--json")
+    assert shown.exit_code == 0, shown.output
+    found = json.loads(shown.output)
+    assert sorted(found["removed"]) == ["inc_2", "inc_3"]
+    assert found["hidden"] == []
+    listed = json.loads(run("list", "--json").output)
+    assert [each["incident_id"] for each in listed] == ["inc_0"]
+    assert "kept 2 from opening" in run("preview", "inc_1").output
+
+
+def test_what_was_said_can_be_taken_back(run: Run, tmp_path: Path) -> None:
+    done = run("undo", "inc_0", "--reason", "it was real")
+    assert done.exit_code == 0, done.output
+    assert json.loads(run("list", "--json").output) == []
+    store = open_store(f"sqlite:///{tmp_path / 'recoup.db'}", SystemClock())
+    last = store.read_stream("inc_0")[-1].fact
+    store.close()
+    assert isinstance(last, FeedbackWithdrawn)
+    assert last.reason == "it was real"
+
+
+@pytest.mark.parametrize("words", [("preview", "inc_9"), ("undo", "inc_9"), ("undo", "inc_2")])
+def test_what_cannot_be_is_refused(run: Run, words: tuple[str, str]) -> None:
+    refused = run(*words)
+    assert refused.exit_code != 0
