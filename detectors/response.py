@@ -114,10 +114,12 @@ class Response:
         incident = self.open.get(incident_id)
         if incident is not None:
             incident.accepted = False
-        for metric, cohort, log_odds in self._accepted.pop(incident_id, ()):
+        shifts = self._accepted.pop(incident_id, [])
+        for metric, cohort, log_odds in shifts:
             learner = self.watching.baseline.learners[metric]
             learner.accept(cohort, -log_odds, self.watching.index)
-        self.watching.baseline.take_over(self.watching.index)
+        if shifts:
+            self.watching.baseline.take_over(self.watching.index)
 
     def close(self, fact: IncidentClosed) -> None:
         """People, or the recovery, ended an incident."""

@@ -61,8 +61,8 @@ class Pattern(NamedTuple):
 
     def likeness(self, labelled: "Pattern") -> float:
         """Return from 0 to 1 how far a label of another alarm speaks of this one."""
-        if self.direction != labelled.direction:
-            return 0.0
+        if self.direction != labelled.direction or self.metric.startswith("volume:"):
+            return 0.0  # a shop that falls silent is always news
         alike = _cohorts_alike(self.cohort, labelled.cohort)
         alike *= 1.0 if self.metric == labelled.metric else OTHER_METRIC
         apart = abs(self.hour - labelled.hour)

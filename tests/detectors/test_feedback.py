@@ -6,7 +6,7 @@ from detectors.configuration import DetectionConfig
 from detectors.engine import DetectionEngine
 from recoup.demo.shop import Fault, Shop
 from recoup.domain.cohort import Cohort
-from recoup.domain.facts import FeedbackGiven, IncidentOpened, Recorded
+from recoup.domain.facts import FeedbackGiven, FeedbackWithdrawn, IncidentOpened, Recorded
 from recoup.domain.series import EventBlock
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
@@ -37,13 +37,12 @@ class Evening:
         facts = [new.fact for _, new in self.engine.take_facts()]
         return [fact for fact in facts if isinstance(fact, IncidentOpened)]
 
-    def call_false(self, incident_id: str, hour: float) -> None:
+    def say(self, fact: FeedbackGiven | FeedbackWithdrawn, hour: float) -> None:
         at = START + timedelta(hours=hour)
-        fact = FeedbackGiven(incident_id=incident_id, label="false_positive", by="anna")
         self.engine.observe_fact(
             Recorded(
                 position=self.position,
-                stream=incident_id,
+                stream=fact.incident_id,
                 version=1,
                 fact_id="f",
                 occurred_at=at,
@@ -52,6 +51,16 @@ class Evening:
                 fact=fact,
             )
         )
+
+    def restart(self) -> None:
+        self.engine = DetectionEngine.restore(self.engine.config, self.engine.snapshot())
+
+    def own_level(self, opened: IncidentOpened) -> float:
+        """Return the log-odds that the cohort of an incident was given for itself."""
+        watching = self.engine.watching
+        learner = watching.baseline.learners[watching.plan.names.index(opened.metric)]
+        levels = [w for name, w in learner.model.weights.items() if name.startswith("accepted:")]
+        return float(sum(levels))
 
 
 def test_a_false_positive_teaches_the_pattern_but_no_other() -> None:
@@ -64,9 +73,16 @@ def test_a_false_positive_teaches_the_pattern_but_no_other() -> None:
         ("os", "iOS 16"),
         ("browser", "Safari"),
     }
-    evening.call_false(opened[0].incident_id, 38)
+    false = FeedbackGiven(incident_id=opened[0].incident_id, label="false_positive", by="anna")
+    evening.say(false, 38)
+    evening.restart()
     assert evening.until(43, broken=True) == []
+    evening.restart()
     evening.shop.fault = OTHER
     again = evening.until(46, broken=True)
     assert [fact.cohort for fact in again if fact.cohort.root.get("campaign") == "newsletter"]
     assert Cohort({"campaign": "ig_sale"}) not in [fact.cohort for fact in again]
+    level = evening.own_level(opened[0])
+    assert level < -0.5, "what lasted is the cohort's new level"
+    evening.say(FeedbackWithdrawn(incident_id=opened[0].incident_id, by="bob"), 46)
+    assert abs(evening.own_level(opened[0])) < abs(level) / 2, "taken back, it is no longer so"

@@ -85,6 +85,14 @@ def test_another_pattern_is_news(other: IncidentOpened) -> None:
     assert taught(2).tolerates(other) == ()
 
 
+def test_a_shop_that_falls_silent_is_always_news() -> None:
+    known, silence = Sensitivity(), {"metric": "volume:page_viewed", "cohort": {}}
+    for day in range(5):
+        known.take(opened(f"old_{day}", at=NIGHT + timedelta(days=day), **silence))
+        known.take(false(f"old_{day}"))
+    assert known.tolerates(next_night(**silence)) == ()
+
+
 def test_at_all_hours_it_takes_more_labels() -> None:
     known = Sensitivity()
     for number in range(12):
