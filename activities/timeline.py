@@ -155,5 +155,11 @@ def _(fact: f.CohortRecovered) -> str:
 
 
 @_text.register
+def _(fact: f.FeedbackWithdrawn) -> str:
+    because = f" Reason: {fact.reason}" if fact.reason else ""
+    return f"{fact.by} took back that this was a false positive.{because}"
+
+
+@_text.register
 def _(fact: f.IncidentClosed) -> str:
     return f"Closed: {fact.resolution.replace('_', ' ')}. {fact.summary}".rstrip()

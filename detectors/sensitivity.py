@@ -216,7 +216,10 @@ def preview(sensitivity: Sensitivity, incident_id: str) -> Preview:
     after = {**before, incident_id: True}
     removed: list[str] = []
     hidden: list[str] = []
+    labelled = sensitivity.seen[incident_id]
     for each, pattern in sensitivity.seen.items():
+        if not pattern.likeness(labelled):
+            continue
         was = sensitivity.judge(pattern, before, but=each).tolerated
         becomes = sensitivity.judge(pattern, after, but=each).tolerated
         if becomes and not was:

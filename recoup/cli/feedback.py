@@ -1,15 +1,10 @@
 """``recoup feedback``: what was said of incidents, what that changes, and taking it back."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from recoup.cli._shared import AsJson, Config, Data, opened, settings_of, show_json, show_table
-from recoup.domain.errors import InvalidInput, NotFound
-
-if TYPE_CHECKING:
-    from detectors.sensitivity import Sensitivity
-    from store.opening import Store
 
 PAGE = 1000
 IncidentId = Annotated[str, typer.Argument(help="The incident's id, inc_...")]
@@ -24,6 +19,7 @@ def register(app: typer.Typer) -> None:
     feedback.command(name="list")(list_feedback)
     feedback.command(name="preview")(show_preview)
     feedback.command(name="undo")(undo)
+    feedback.command(name="tolerated")(list_tolerated)
     app.add_typer(feedback, name="feedback")
 
 
@@ -32,8 +28,10 @@ def list_feedback(config: Config = None, data: Data = None, as_json: AsJson = Fa
 
     Example: recoup feedback list
     """
+    from recoup.labels import Labels
+
     with opened(settings_of(config, data)) as store:
-        known = _learned(store)
+        known = Labels(store).in_force()
     rows = [
         {
             "incident_id": incident_id,
@@ -61,20 +59,17 @@ def show_preview(
 
     Example: recoup feedback preview inc_0123456789abcdef0123
     """
-    from detectors.sensitivity import preview
+    from recoup.labels import Labels, said_of
 
     with opened(settings_of(config, data)) as store:
-        known = _learned(store)
-    _require(known, incident_id)
-    found = preview(known, incident_id)
+        found = Labels(store).preview(incident_id)
     if as_json:
         show_json(found._asdict())
         return
-    print(f"Of {found.past} past incidents, this label would have")
-    print(f"  kept {len(found.removed)} from opening: {', '.join(found.removed) or 'none'}")
-    print(f"  hidden {len(found.hidden)} that were confirmed: {', '.join(found.hidden) or 'none'}")
-    if not found.removed:
-        print("One label alone rarely silences a pattern: about two that are alike do.")
+    print(said_of(found))
+    for name, ids in (("kept from opening", found.removed), ("hidden", found.hidden)):
+        if ids:
+            print(f"  {name}: {', '.join(ids)}")
 
 
 def undo(
@@ -88,39 +83,45 @@ def undo(
 
     Example: recoup feedback undo inc_0123456789abcdef0123 --reason "it was real"
     """
-    from recoup.domain.facts import FeedbackWithdrawn, NewFact
+    from recoup.domain.proposals import Person
+    from recoup.labels import Labels
 
     settings = settings_of(config, data)
     with opened(settings) as store:
-        known = _learned(store)
-        _require(known, incident_id)
-        if not known.benign.get(incident_id, False):
-            raise InvalidInput(f"nobody calls {incident_id} normal; see `recoup feedback list`")
-        taken_back = FeedbackWithdrawn(incident_id=incident_id, by=f"cli:{by}", reason=reason)
-        entries = store.read_stream(incident_id)
-        new = NewFact(
-            fact_id=f"{incident_id}:withdrawn:{entries[-1].version}",
-            fact=taken_back,
-            occurred_at=settings.clock.clock().now(),
-            actor=f"cli:{by}",
-            correlation_id=incident_id,
-        )
-        store.append(incident_id, [new])
+        person = Person(id=f"cli:{by}", name=by)
+        Labels(store).withdraw(incident_id, person, reason, settings.clock.clock())
     print(f"Taken back: {incident_id} is no longer called normal.")
 
 
-def _require(known: "Sensitivity", incident_id: str) -> None:
-    if incident_id not in known.seen:
-        raise NotFound(f"no incident {incident_id!r}; see `recoup incidents list`")
+def list_tolerated(config: Config = None, data: Data = None, as_json: AsJson = False) -> None:
+    """List the alarms that opened no incident because people had called others like them normal.
 
+    Example: recoup feedback tolerated
+    """
+    from recoup.domain.facts import AlarmTolerated
 
-def _learned(store: "Store") -> "Sensitivity":
-    """Return what the detector has learned from labels, from the same facts."""
-    from detectors.sensitivity import TELLING, Sensitivity
-
-    known, position = Sensitivity(), 0
-    while entries := store.read_facts(position, PAGE, TELLING):
-        for entry in entries:
-            known.take(entry.fact)
-        position = entries[-1].position
-    return known
+    rows: list[AlarmTolerated] = []
+    with opened(settings_of(config, data)) as store:
+        position = 0
+        while entries := store.read_facts(position, PAGE, (AlarmTolerated.type_name,)):
+            rows += [entry.fact for entry in entries if isinstance(entry.fact, AlarmTolerated)]
+            position = entries[-1].position
+    if as_json:
+        show_json(rows)
+        return
+    show_table(
+        "Alarms that were let pass",
+        ("at", "metric", "cohort", "observed", "expected", "like"),
+        [
+            (
+                f"{row.at:%F %H:%M}",
+                row.metric,
+                row.cohort.label,
+                f"{row.observed:.1%}",
+                f"{row.expected:.1%}",
+                ", ".join(row.like),
+            )
+            for row in rows
+        ],
+        empty="No alarm was let pass.",
+    )

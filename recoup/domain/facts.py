@@ -22,6 +22,7 @@ from recoup.domain.cohort import Cohort
 from recoup.domain.fact_base import Fact as Fact
 from recoup.domain.hypotheses import Attribution
 from recoup.domain.learning_facts import AlarmTolerated as AlarmTolerated
+from recoup.domain.learning_facts import FeedbackGiven as FeedbackGiven
 from recoup.domain.learning_facts import FeedbackWithdrawn as FeedbackWithdrawn
 from recoup.domain.money import Impact, MoneyRange
 from recoup.domain.proposals import ActionPreview, ActionResult, Decision, Proposal
@@ -277,16 +278,6 @@ class IncidentClosed(Fact):
     impact: Impact | None = None
     recovered_per_hour: MoneyRange | None = None
     summary: str = ""
-
-
-class FeedbackGiven(Fact):
-    """A person said what an incident was; a false positive releases the withheld trials."""
-
-    type_name = "feedback.given"
-    incident_id: str
-    label: Literal["false_positive", "confirmed", "expected", "new_trend"]
-    by: str
-    reason: str = ""
 
 
 class ReportWritten(Fact):

@@ -196,6 +196,11 @@ def _(fact: f.FeedbackGiven, _state: Incident) -> dict[str, object]:
 
 
 @_changes.register
+def _(_fact: f.FeedbackWithdrawn, _state: Incident) -> dict[str, object]:
+    return {"feedback": ""}
+
+
+@_changes.register
 def _(fact: f.ReportWritten, _state: Incident) -> dict[str, object]:
     return {"report": fact.markdown}
 

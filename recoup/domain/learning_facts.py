@@ -1,4 +1,4 @@
-"""Facts about what was learned from people: labels taken back, alarms let pass for their sake."""
+"""Facts about what people teach: labels, labels taken back, alarms let pass for their sake."""
 
 from typing import Literal
 
@@ -6,6 +6,16 @@ from recoup.domain.base import Moment
 from recoup.domain.cohort import Cohort
 from recoup.domain.fact_base import Fact
 from recoup.domain.money import MoneyRange
+
+
+class FeedbackGiven(Fact):
+    """A person said what an incident was; a false positive releases the withheld trials."""
+
+    type_name = "feedback.given"
+    incident_id: str
+    label: Literal["false_positive", "confirmed", "expected", "new_trend"]
+    by: str
+    reason: str = ""
 
 
 class FeedbackWithdrawn(Fact):

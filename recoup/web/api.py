@@ -14,7 +14,7 @@ from recoup.domain.access import Scope
 from recoup.domain.base import Frozen
 from recoup.domain.changes import Change
 from recoup.domain.errors import ContentConflict, NotFound
-from recoup.domain.facts import ChangeRecorded, FeedbackGiven, NewFact
+from recoup.domain.facts import ChangeRecorded, FeedbackGiven, FeedbackWithdrawn, NewFact
 from recoup.domain.ids import derive_id
 from recoup.domain.incident import Incident, Status
 from recoup.domain.ports import DecisionDesk
@@ -140,6 +140,9 @@ def _add_words(web: FastAPI, app: App, desk: DecisionDesk, guard: Guard) -> None
         if feedback.label == "false_positive" and incident.status is not Status.CLOSED:
             decision = _decision(app, incident_id, Verdict.FALSE_POSITIVE, person, feedback.reason)
             return await desk.decide(decision)
+        entries = await asyncio.to_thread(app.store.read_stream, incident_id)
+        # Said again after it was taken back is said anew.
+        withdrawn = sum(isinstance(entry.fact, FeedbackWithdrawn) for entry in entries)
         fact = FeedbackGiven(
             incident_id=incident_id,
             label=feedback.label,
@@ -147,7 +150,7 @@ def _add_words(web: FastAPI, app: App, desk: DecisionDesk, guard: Guard) -> None
             reason=feedback.reason,
         )
         new = NewFact(
-            fact_id=f"feedback:{incident_id}:{feedback.label}:{person.id}",
+            fact_id=f"feedback:{incident_id}:{feedback.label}:{person.id}:{withdrawn}",
             fact=fact,
             occurred_at=app.clock.now(),
             actor=person.id,

@@ -18,12 +18,14 @@ from recoup import __version__
 from recoup.app import App
 from recoup.domain.errors import RecoupError
 from recoup.domain.ports import DecisionDesk
+from recoup.labels import Labels
 from recoup.observability import Metrics
 from recoup.web import sessions
 from recoup.web.api import add_api
 from recoup.web.guard import Guard
 from recoup.web.hooks import add_hooks
 from recoup.web.ingest import make_ingest
+from recoup.web.labelling import add_labelling
 from recoup.web.pages import add_pages
 from recoup.web.problems import for_people, on_error, on_http_error, on_invalid
 from recoup.web.rendering import Renderer
@@ -71,11 +73,13 @@ def build_web(
     ingest = make_ingest(appender.submit, guard, metrics, app.store.note_rejected)
     web.add_route("/v1/events", ingest, methods=["POST"])
     add_api(web, app, desk, guard, metrics)
+    labels = Labels(app.store)
+    add_labelling(web, app, guard, labels)
     add_hooks(web, app, appender.submit, metrics)
     add_sources(web, app, appender.submit, guard, metrics)
     add_tracker(web)
     renderer = Renderer()
-    pages = add_pages(web, app, desk, guard, renderer)
+    pages = add_pages(web, app, desk, guard, renderer, labels)
     add_sign_in(web, app, guard, renderer, secret)
     web.add_exception_handler(RecoupError, for_people(pages.problem, on_error))
     web.add_exception_handler(HTTPException, for_people(pages.problem, on_http_error))

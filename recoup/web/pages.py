@@ -23,6 +23,7 @@ from recoup.domain.errors import (
 )
 from recoup.domain.ports import DecisionDesk
 from recoup.domain.proposals import Decision, Person, Verdict
+from recoup.labels import Labels
 from recoup.reporting import incident_report, to_html
 from recoup.web import lookups, operations, sessions
 from recoup.web.guard import OPERATOR_ROLES, Guard
@@ -45,10 +46,10 @@ _PROBLEMS: tuple[tuple[type[RecoupError], int, str], ...] = (
 
 
 def add_pages(
-    web: FastAPI, app: App, desk: DecisionDesk, guard: Guard, renderer: Renderer
+    web: FastAPI, app: App, desk: DecisionDesk, guard: Guard, renderer: Renderer, labels: Labels
 ) -> "Pages":
     """Add the pages and what they link to."""
-    pages = Pages(app, desk, guard, renderer)
+    pages = Pages(app, desk, guard, renderer, labels)
     for path, handler in (
         ("/", pages.overview),
         ("/incidents", pages.incidents),
@@ -75,11 +76,14 @@ def add_pages(
 class Pages:
     """The handlers of the pages."""
 
-    def __init__(self, app: App, desk: DecisionDesk, guard: Guard, renderer: Renderer) -> None:
+    def __init__(
+        self, app: App, desk: DecisionDesk, guard: Guard, renderer: Renderer, labels: Labels
+    ) -> None:
         self._app = app
         self._desk = desk
         self._guard = guard
         self._renderer = renderer
+        self._labels = labels
 
     # What there is to see
 
@@ -99,6 +103,7 @@ class Pages:
             "incident.html",
             incident_of,
             incident_id,
+            self._labels,
             live=True,
             said=said,
         )

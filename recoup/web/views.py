@@ -16,6 +16,7 @@ from recoup.domain.changes import Change
 from recoup.domain.errors import NotFound
 from recoup.domain.incident import Incident, Status
 from recoup.domain.series import TickRow
+from recoup.labels import Labels, said_of
 from recoup.web.looking import Looking, Tally, span
 from recoup.web.plots import Line, Mark, Plot, spark, time_plot
 from recoup.web.rendering import words
@@ -175,10 +176,11 @@ def get_incident(app: App, incident_id: str) -> Incident:
     return incident
 
 
-def incident_of(app: App, incident_id: str) -> dict[str, Any]:
+def incident_of(app: App, incident_id: str, labels: Labels) -> dict[str, Any]:
     """Return what the page of an incident shows. Raises NotFound."""
     incident = get_incident(app, incident_id)
     entries = app.store.read_stream(incident_id)
+    waits = incident.proposal is not None and incident.status is Status.AWAITING_APPROVAL
     timeline = [
         {"at": entry.occurred_at, "text": line.partition("  ")[2], "actor": entry.actor}
         for entry in entries
@@ -190,11 +192,20 @@ def incident_of(app: App, incident_id: str) -> dict[str, Any]:
         "steps": [e.fact for e in entries if e.fact.type_name == "investigation.step_taken"],
         "plot": incident_plot(app, incident),
         "suspects": _suspects(app, incident),
-        "waits": incident.proposal is not None and incident.status is Status.AWAITING_APPROVAL,
+        "waits": waits,
         "is_open": incident.status is not Status.CLOSED,
+        "label": labels.is_benign(incident_id),
+        "preview": _preview(labels, incident_id) if waits else "",
         "cohort_wheres": [f"{name}={value}" for name, value in incident.cohort.root.items()],
         "title": f"{words(incident.metric)} for {incident.cohort.label}",
     }
+
+
+def _preview(labels: Labels, incident_id: str) -> str:
+    try:
+        return said_of(labels.preview(incident_id))
+    except NotFound:  # so old that its pattern was forgotten
+        return ""
 
 
 def incident_plot(app: App, incident: Incident) -> Plot | None:

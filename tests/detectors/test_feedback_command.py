@@ -66,3 +66,7 @@ def test_what_was_said_can_be_taken_back(run: Run, tmp_path: Path) -> None:
 def test_what_cannot_be_is_refused(run: Run, words: tuple[str, str]) -> None:
     refused = run(*words)
     assert refused.exit_code != 0
+
+
+def test_alarms_that_were_let_pass_are_listed(run: Run, store: Store) -> None:
+    assert "No alarm was let pass" in run("tolerated").output

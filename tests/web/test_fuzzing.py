@@ -17,7 +17,13 @@ from recoup.settings import load
 from recoup.web.app import build_web
 
 KEY, WRITE_KEY = "full-key", "wk_browser"
-PAGES_OF_THEIR_OWN = {"/signin", "/signin/link", "/signout", "/incidents/{incident_id}/decide"}
+PAGES_OF_THEIR_OWN = {
+    "/signin",
+    "/signin/link",
+    "/signout",
+    "/incidents/{incident_id}/decide",
+    "/incidents/{incident_id}/unlabel",
+}
 BOUNDED = settings(
     max_examples=12,
     deadline=None,
