@@ -34,7 +34,7 @@ from recoup.domain.series import EventBlock, TickRow
 
 __all__ = ["DetectionConfig", "DetectionEngine", "EngineOutput"]
 
-FORMAT = 6
+FORMAT = 7
 
 
 @dataclass
