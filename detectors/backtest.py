@@ -181,7 +181,7 @@ def _found(incident_id: str, tracked: _Tracked) -> FoundIncident:
     return FoundIncident(
         id=incident_id,
         opened_at=opened.opened_at,
-        onset_at=tracked.onset_at,
+        onset_at=ranked.onset.at if ranked and ranked.onset else tracked.onset_at,
         closed_at=tracked.closed_at,
         metric=opened.metric,
         cohort=tracked.cohort,

@@ -6,15 +6,16 @@ updates them; what is left out is what could not change the order any more.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from detectors.attribution.causes import CauseModel, Inquiry
+from detectors.attribution.dating import date
 from detectors.attribution.explanation import shares
 from detectors.attribution.impact import estimate
 from detectors.attribution.wording import sentences
 from detectors.evidence import IncidentEvidence
-from recoup.domain.base import from_ms
+from recoup.domain.base import from_ms, to_ms
 from recoup.domain.changes import Change
 from recoup.domain.hypotheses import UNKNOWN_CAUSE, Attribution, Hypothesis
 
@@ -133,13 +134,23 @@ def _detail(hypotheses: Sequence[Hypothesis], considered: int) -> dict[str, Any]
 
 
 def _worded(inquiry: Inquiry, answer: Attribution) -> Attribution:
-    """Return the answer with the comparisons for people, and its sentences."""
+    """Return the answer with the comparisons for people, its sentences, and onset and impact.
+
+    The causes tell the onset better than the alarm could, and the onset what it costs.
+    """
     compared = []
     for place, hypothesis in enumerate(answer.hypotheses):
         finding = inquiry.compared(hypothesis) if place < COMPARED else None
         more = {"findings": (*hypothesis.findings, finding)} if finding else {}
         compared.append(hypothesis.model_copy(update=more))
-    update = {"hypotheses": tuple(compared), "sentences": sentences(compared)}
+    onset = date(inquiry.picture, inquiry.suspects, compared, inquiry.evidence.opened_ms)
+    since = replace(inquiry.evidence, onset_ms=to_ms(onset.at))
+    update = {
+        "hypotheses": tuple(compared),
+        "sentences": sentences(compared),
+        "onset": onset,
+        "impact": estimate(since, since.cohort, since.until_ms),
+    }
     return answer.model_copy(update=update)
 
 

@@ -24,11 +24,15 @@ LEAST = 1e-7
 
 def time_feature(picture: Picture, times_ms: Sequence[int]) -> float:
     """Return the log-odds of the onset, given a suspect's steps, over any minute of half a day."""
-    density = sum(
-        share * float(picture.belief @ _density(picture, at))
-        for share, at in zip(_shares(len(times_ms)), times_ms, strict=True)
-    )
+    density = float(picture.belief @ lag_density(picture, times_ms))
     return math.log(density + LEAST) + math.log(WINDOW_MIN)
+
+
+def lag_density(picture: Picture, times_ms: Sequence[int]) -> FloatArray:
+    """Return, per minute, how likely harm begins at each tick if these steps made it."""
+    shares = zip(_shares(len(times_ms)), times_ms, strict=True)
+    density: FloatArray = np.sum([share * _density(picture, at) for share, at in shares], axis=0)
+    return density
 
 
 def best_step(picture: Picture, times_ms: Sequence[int]) -> int:

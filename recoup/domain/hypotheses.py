@@ -46,6 +46,14 @@ class CohortShare(Frozen):
     contribution: float
 
 
+class Onset(Frozen):
+    """When it began: the likeliest moment by all that is known, and a 90 % interval."""
+
+    at: Moment
+    earliest: Moment
+    latest: Moment
+
+
 class Attribution(Frozen):
     """What an investigation found: who is hit, why, and what probably did it."""
 
@@ -55,6 +63,8 @@ class Attribution(Frozen):
     sentences: tuple[str, ...] = ()
     impact: Impact
     evidence_until: Moment
+    onset: Onset | None = None
+    """None in what was recorded before onsets were worked out with the causes."""
 
     @property
     def first(self) -> Hypothesis:

@@ -132,7 +132,9 @@ def _(_fact: f.InvestigationStepTaken, state: Incident) -> dict[str, object]:
 @_changes.register
 def _(fact: f.CausesRanked, state: Incident) -> dict[str, object]:
     early = state.status in (Status.OPENED, Status.INVESTIGATING)
+    onset = fact.attribution.onset
     return {
+        "onset_at": onset.at if onset else state.onset_at,
         "attribution": fact.attribution,
         "attribution_version": fact.version,
         "impact": fact.attribution.impact,
