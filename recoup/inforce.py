@@ -22,13 +22,16 @@ class Row(NamedTuple):
     value: str
     default: str
     description: str
+    group: str = ""
+    """The integration it belongs to, or the part of Recoup; empty for the rest."""
 
 
 def rows(settings: Settings) -> Iterator[Row]:
     """Return every setting; the integrations' sections follow Recoup's own."""
     yield from _walk(Settings, settings, PREFIX)
     for section in sections():
-        yield from _walk(section, _section_in_force(settings, section), _prefix(section))
+        for row in _walk(section, _section_in_force(settings, section), _prefix(section)):
+            yield row._replace(group=section.section_name)
 
 
 def _prefix(section: type[Section]) -> str:
@@ -47,7 +50,8 @@ def _walk(model: type[BaseModel], values: BaseModel, prefix: str) -> Iterator[Ro
             continue
         value, kind = getattr(values, name, None), info.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield from _walk(kind, value or kind.model_construct(), f"{prefix}{name.upper()}__")
+            inner = _walk(kind, value or kind.model_construct(), f"{prefix}{name.upper()}__")
+            yield from (row._replace(group=name) for row in inner)
             continue
         default = _text(None if info.is_required() else info.get_default(call_default_factory=True))
         yield Row(f"{prefix}{name.upper()}", _text(value), default, _purpose(info))

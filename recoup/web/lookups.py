@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from detectors.slices import SLICE_MS
-from detectors.trials import Floats
+from detectors.trials import Bools, Floats
 from recoup.app import App
 from recoup.domain.base import from_ms, to_ms
 from recoup.domain.changes import Change
@@ -220,22 +220,32 @@ def _before_after(looking: Looking, metric: str, change: Change, at_ms: int) -> 
 
 def _gap_plot(looking: Looking, metric: str, change: Change) -> Any:
     inside = looking.course(metric, change.scope)
-    lines = [Line("observed", "in scope", _gap(inside))]
+    lines = [Line("observed", "in scope", _gap(inside, change))]
     if change.scope:
         outside = looking.course(metric, change.scope, outside=True)
-        lines.insert(0, Line("expected", "out of scope", _gap(outside)))
+        lines.insert(0, Line("expected", "out of scope", _gap(outside, change)))
     marks = [Mark(change.time, "this change")]
     title = f"{words(metric)}: gap to the baseline"
     return time_plot("gap", title, inside.times_ms, lines, marks=marks, signed=True)
 
 
-def _gap(course: Course) -> Floats:
-    """Return the gap over time, each point with its two neighbours, NaN where it says nothing."""
-    near = np.ones(3)
+def _gap(course: Course, change: Change) -> Floats:
+    """Return the gap over time, each point with its neighbours on the same side of the change.
+
+    NaN where it says nothing.
+    """
+    after = np.asarray(course.times_ms) + SLICE_MS > to_ms(change.time)
     observed, expected, trials = (
-        np.convolve(each, near, "same")
-        for each in (course.observed, course.expected, course.trials)
+        _with_neighbours(each, after) for each in (course.observed, course.expected, course.trials)
     )
     thin = (trials < 10) | (expected <= 0)
     found: Floats = np.where(thin, np.nan, observed / np.where(thin, 1.0, expected) - 1)
+    return found
+
+
+def _with_neighbours(values: Floats, after: Bools) -> Floats:
+    found: Floats = np.zeros_like(values)
+    for side in (after, ~after):
+        if side.any():
+            found[side] = np.convolve(values[side], np.ones(3))[1:-1]
     return found

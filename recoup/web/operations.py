@@ -110,15 +110,8 @@ def settings_of(app: App) -> dict[str, Any]:
     """Return the settings in force, grouped by their section; secrets are masked."""
     groups: dict[str, list[Any]] = {}
     for row in rows(app.settings):
-        groups.setdefault(_group(row.name), []).append(row)
+        groups.setdefault(row.group or "recoup", []).append(row)
     return {"groups": groups, "file": app.settings.config_file}
-
-
-def _group(name: str) -> str:
-    words = name.removeprefix("RECOUP_")
-    if "__" in words:
-        return words.partition("__")[0].lower()
-    return "recoup"
 
 
 def audit_of(
@@ -164,10 +157,10 @@ def business_of(app: App) -> dict[str, Any]:
 
 
 def _bars(weeks: list[Figures]) -> list[Bars]:
-    def bars(name: str, title: str, values: list[float | None], form: str) -> Bars:
+    def bars(name: str, title: str, values: list[float | None]) -> Bars:
         top = max((value or 0.0 for value in values), default=0.0) or 1.0
         made = [
-            (f"{week.start:%d %b}", (value or 0.0) / top, "-" if value is None else form % value)
+            (f"{week.start:%d %b}", (value or 0.0) / top, _short(value))
             for week, value in zip(weeks, values, strict=True)
         ]
         return Bars(name, title, made)
@@ -175,15 +168,25 @@ def _bars(weeks: list[Figures]) -> list[Bars]:
     currency = weeks[0].lost.currency
     rates = [None if w.false_positive_rate is None else 100 * w.false_positive_rate for w in weeks]
     return [
-        bars("opened", "Incidents", [float(w.opened) for w in weeks], "%.0f"),
-        bars("lost", f"Lost ({currency})", [w.lost.mid for w in weeks], "%.0f"),
+        bars("opened", "Incidents", [float(w.opened) for w in weeks]),
+        bars("lost", f"Lost ({currency})", [w.lost.mid for w in weeks]),
         bars(
             "recovered",
             f"Recovered per hour ({currency})",
             [w.recovered_per_hour.mid for w in weeks],
-            "%.0f",
         ),
-        bars("detect", "Minutes to detect", [w.minutes_to_detect for w in weeks], "%.0f"),
-        bars("resolve", "Minutes to resolve", [w.minutes_to_resolve for w in weeks], "%.0f"),
-        bars("false", "False positives (%)", rates, "%.0f"),
+        bars("detect", "Minutes to detect", [w.minutes_to_detect for w in weeks]),
+        bars("resolve", "Minutes to resolve", [w.minutes_to_resolve for w in weeks]),
+        bars("false", "False positives (%)", rates),
     ]
+
+
+def _short(value: float | None) -> str:
+    """Return a figure in at most four signs, so that twelve stand side by side."""
+    if value is None:
+        return "-"
+    for size, sign in ((1e6, "M"), (1e3, "k")):
+        if value >= 0.9995 * size:
+            scaled = value / size
+            return f"{scaled:.1f}{sign}" if scaled < 9.95 else f"{scaled:.0f}{sign}"
+    return f"{value:.0f}"

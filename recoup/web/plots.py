@@ -14,12 +14,24 @@ import numpy as np
 from detectors.trials import Floats
 from recoup.domain.base import from_ms
 
-WIDTH, HEIGHT = 860, 260
-LEFT, RIGHT, BOTTOM, LANE = 52, 12, 26, 15
+RIGHT, BOTTOM, LANE = 12, 26, 15
 MINUTE = 60_000
 STEPS_MIN = (1, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10_080)
-MOST_TICKS = 8
 MOST_ROWS = 60
+
+
+class Size(NamedTuple):
+    """How large a drawing is in its own units, and how many times fit along it."""
+
+    name: str
+    width: int
+    height: int
+    left: int
+    most_ticks: int
+
+
+WIDE, NARROW = Size("wide", 860, 260, 52, 8), Size("narrow", 390, 250, 46, 4)
+"""For a desk and for a phone: letters keep their size, so a phone gets fewer of them."""
 
 
 class Mark(NamedTuple):
@@ -53,17 +65,12 @@ class PlacedMark(NamedTuple):
     anchor: str
 
 
-class Plot(NamedTuple):
-    """Everything a template needs to draw one chart and to say it in words."""
+class Drawing(NamedTuple):
+    """The geometry of a chart at one size."""
 
-    name: str
-    title: str
-    summary: str
-    width: int
-    height: int
+    size: Size
     top: float
     floor: float
-    left: int
     right: float
     band: str
     lines: list[tuple[str, str, str]]
@@ -71,8 +78,25 @@ class Plot(NamedTuple):
     x_ticks: list[Tick]
     y_ticks: list[Tick]
     marks: list[PlacedMark]
+
+
+class Plot(NamedTuple):
+    """Everything a template needs to draw one chart and to say it in words."""
+
+    name: str
+    title: str
+    summary: str
+    drawings: list[Drawing]
     columns: list[str]
     rows: list[list[str]]
+
+
+class _Course(NamedTuple):
+    times_ms: Sequence[int]
+    lines: Sequence[Line]
+    band: tuple[Floats, Floats] | None
+    marks: Sequence[Mark]
+    signed: bool
 
 
 class _Scale(NamedTuple):
@@ -99,29 +123,36 @@ def time_plot(
     """Return the plot of shares over time, or None when there is nothing to draw."""
     if len(times_ms) < 2 or all(np.isnan(line.values).all() for line in lines):
         return None
-    x = _Scale(times_ms[0], times_ms[-1], LEFT, WIDTH - RIGHT)
-    placed, lanes = _place_marks(marks, x)
-    top = 8.0 + lanes * LANE
-    floor = float(HEIGHT - BOTTOM)
-    everything = [line.values for line in lines] + list(band or ())
-    y = _Scale(*_range(np.concatenate(everything), signed=signed), floor, top)
+    course = _Course(times_ms, lines, band, marks, signed)
     return Plot(
         name,
         title,
         _summary(lines, times_ms),
-        WIDTH,
-        HEIGHT,
-        top,
-        floor,
-        LEFT,
-        WIDTH - RIGHT,
-        _area(times_ms, band, x, y) if band else "",
-        [(line.role, line.name, _path(times_ms, line.values, x, y)) for line in lines],
-        _time_ticks(x),
-        [Tick(y.place(value), _percent(value, signed=signed)) for value in _nice(y.low, y.high)],
-        placed,
+        [_drawn(course, size) for size in (WIDE, NARROW)],
         ["Time (UTC)", *(line.name for line in lines)],
         _rows(times_ms, lines, signed=signed),
+    )
+
+
+def _drawn(course: _Course, size: Size) -> Drawing:
+    times, lines, band = course.times_ms, course.lines, course.band
+    x = _Scale(times[0], times[-1], size.left, size.width - RIGHT)
+    placed, lanes = _place_marks(course.marks, x, size.width)
+    top = 8.0 + lanes * LANE
+    floor = float(size.height - BOTTOM)
+    everything = [line.values for line in lines] + list(band or ())
+    y = _Scale(*_range(np.concatenate(everything), signed=course.signed), floor, top)
+    levels = _nice(y.low, y.high)
+    return Drawing(
+        size,
+        top,
+        floor,
+        size.width - RIGHT,
+        _area(times, band, x, y) if band else "",
+        [(line.role, line.name, _path(times, line.values, x, y)) for line in lines],
+        _time_ticks(x, size.most_ticks),
+        [Tick(y.place(value), _percent(value, signed=course.signed)) for value in levels],
+        placed,
     )
 
 
@@ -169,7 +200,7 @@ def _area(times: Sequence[int], band: tuple[Floats, Floats], x: _Scale, y: _Scal
     return "M" + "L".join(upper + lower[::-1]) + "Z"
 
 
-def _place_marks(marks: Sequence[Mark], x: _Scale) -> tuple[list[PlacedMark], int]:
+def _place_marks(marks: Sequence[Mark], x: _Scale, width: int) -> tuple[list[PlacedMark], int]:
     placed: list[PlacedMark] = []
     ends: list[float] = []
     for mark in sorted(marks, key=lambda mark: mark.at):
@@ -177,7 +208,7 @@ def _place_marks(marks: Sequence[Mark], x: _Scale) -> tuple[list[PlacedMark], in
         if not x.low <= at_ms <= x.high:
             continue
         place, length = x.place(at_ms), 7.0 * len(mark.name) + 10
-        before = place + length > WIDTH
+        before = place + length > width
         start = place - length if before else place
         lane = next((n for n, end in enumerate(ends) if end < start), len(ends))
         ends[lane : lane + 1] = [start + length]
@@ -186,9 +217,9 @@ def _place_marks(marks: Sequence[Mark], x: _Scale) -> tuple[list[PlacedMark], in
     return placed, len(ends)
 
 
-def _time_ticks(x: _Scale) -> list[Tick]:
+def _time_ticks(x: _Scale, most: int) -> list[Tick]:
     span = (x.high - x.low) / MINUTE
-    step = next((s for s in STEPS_MIN if span / s <= MOST_TICKS), STEPS_MIN[-1]) * MINUTE
+    step = next((s for s in STEPS_MIN if span / s <= most), STEPS_MIN[-1]) * MINUTE
     first = math.ceil(x.low / step) * step
     found = []
     for at in np.arange(first, x.high + 1, step).tolist():

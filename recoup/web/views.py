@@ -182,7 +182,11 @@ def incident_of(app: App, incident_id: str, labels: Labels) -> dict[str, Any]:
     entries = app.store.read_stream(incident_id)
     waits = incident.proposal is not None and incident.status is Status.AWAITING_APPROVAL
     timeline = [
-        {"at": entry.occurred_at, "text": line.partition("  ")[2], "actor": entry.actor}
+        {
+            "at": entry.occurred_at,
+            "text": line.partition("  ")[2].replace(incident.metric, words(incident.metric)),
+            "actor": entry.actor,
+        }
         for entry in entries
         if (line := line_for(entry))
     ]

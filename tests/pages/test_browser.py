@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 from urllib.parse import quote
 
@@ -80,7 +81,7 @@ def test_from_the_overview_to_the_cause_and_its_cohort(page: Page, site: Any) ->
     page.get_by_role("region", name="Heat map").locator("td.far-worse a").first.click()
     expect(page.get_by_role("img").first).to_be_visible()
     page.goto(f"{site.url}/incidents/{site.world.incident_id}")
-    chart = page.locator("figure.chart svg[role=img]")
+    chart = page.locator("figure.chart svg.wide")
     drawn = chart.bounding_box()
     assert drawn is not None
     assert drawn["height"] > 200
@@ -182,6 +183,7 @@ def test_enter_in_the_reason_decides_nothing_by_accident(page: Page, site: Any) 
     page.get_by_label("Reason").fill("while I was typing")
     page.get_by_label("Reason").press("Enter")
     page.wait_for_timeout(150)
+    assert page.url.endswith(site.world.incident_id)  # and nothing was sent
     assert site.world.desk.decisions[before:] == []
 
 
@@ -190,7 +192,7 @@ def test_everything_can_be_read_without_javascript(browser: Browser, site: Any) 
     page = context.new_page()
     page.goto(f"{site.url}/incidents/{site.world.incident_id}")
     expect(page.get_by_role("button", name="Approve")).to_be_visible()
-    expect(page.locator("figure.chart svg[role=img]")).to_be_visible()
+    expect(page.locator("figure.chart svg.wide")).to_be_visible()
     page.get_by_role("link", name="Report").click()
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     context.close()
@@ -233,6 +235,20 @@ def test_the_policy_stops_what_a_stranger_would_smuggle_in(browser: Browser, sit
     assert stopped == ["connect-src", "img-src", "script-src-attr", "style-src-attr"]
 
 
+def test_letters_of_a_chart_stay_readable_on_a_phone(page: Page, site: Any) -> None:
+    page.set_viewport_size(NARROW)
+    page.goto(f"{site.url}/incidents/{site.world.incident_id}")
+    expect(page.locator("figure.chart svg.wide")).to_be_hidden()
+    tick = page.locator("figure.chart svg.narrow text.tick").first.bounding_box()
+    assert tick is not None
+    assert tick["height"] >= 9
+    times = page.locator("figure.chart svg.narrow text.tick[text-anchor=middle]").all()
+    boxes = [found for each in times if (found := each.bounding_box())]
+    assert len(boxes) >= 3
+    for one, following in pairwise(boxes):
+        assert one["x"] + one["width"] < following["x"]
+
+
 def test_on_paper_there_are_charts_and_no_buttons(page: Page, site: Any) -> None:
     page.emulate_media(media="print", color_scheme="dark")
     page.goto(f"{site.url}/incidents/{site.world.incident_id}")
@@ -240,14 +256,14 @@ def test_on_paper_there_are_charts_and_no_buttons(page: Page, site: Any) -> None
     expect(page.get_by_role("button", name="Approve")).to_be_hidden()
     shown = page.evaluate(
         """() => ["observed", "expected"].map((role) => {
-          const style = getComputedStyle(document.querySelector(`.chart > svg path.${role}`));
+          const style = getComputedStyle(document.querySelector(`.chart > svg.wide path.${role}`));
           return [style.stroke, style.strokeDasharray];
         })"""
     )
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert shown[0][0] != shown[1][0]
     assert (shown[0][1], shown[1][1] != "none") == ("none", True)  # told apart without colour
-    box = page.locator("figure.chart svg[role=img]").bounding_box()
+    box = page.locator("figure.chart svg.wide").bounding_box()
     assert box is not None
     assert box["width"] > 300
 

@@ -55,7 +55,7 @@ def test_an_incident_shows_evidence_for_and_against_the_chart_as_words_and_the_f
 ) -> None:
     page = client.get(f"/incidents/{world.incident_id}").text
     assert "payment-widget-v2 &lt;on&gt;" in page
-    assert '<svg viewBox="0 0 860 260" role="img"' in page
+    assert '<svg class="wide" viewBox="0 0 860 260" role="img"' in page
     assert "onset is marked" in text_of(page)
     assert "The same as a table" in page
     assert 'name="nonce" value="nonce"' in page
@@ -166,6 +166,14 @@ def test_secrets_are_masked_on_the_settings_page(
     shown = {row.name: row.value for row in rows(load())}
     assert shown["RECOUP_SLACK_BOT_TOKEN"] == "(set)"
     assert shown["RECOUP_DATABASE_URL"] == "postgresql://me:(set)@db/recoup"
+
+
+def test_settings_stand_under_what_they_belong_to(client: TestClient) -> None:
+    page = client.get("/settings").text
+    slack = page.partition(">Slack</h2>")[2].partition("</section>")[0]
+    assert "RECOUP_SLACK_BOT_TOKEN" in slack
+    assert "RECOUP_ARGO" not in slack
+    assert "RECOUP_WEB__SESSION_H" in page.partition(">Web</h2>")[2].partition("</section>")[0]
 
 
 def test_the_audit_log_can_be_narrowed_down_and_escapes_what_it_shows(
