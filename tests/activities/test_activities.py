@@ -278,6 +278,7 @@ def test_every_fact_is_a_line_or_knowingly_none(world: World) -> None:
         "incident.updated",
         "investigation.step_taken",
         "approval.requested",
+        "alarm.tolerated",
         "feedback.given",
         "report.written",
         "freeze.set",
