@@ -31,7 +31,10 @@ PRIOR_WEIGHTS = {
 KINDS = tuple(PRIOR_WEIGHTS)
 """The kinds of evidence, the cheapest first."""
 
-UNKNOWN_SHARE = 0.2
+UNKNOWN_SHARE = 0.3
+"""How likely, before any evidence, nobody recorded the cause. With it, what is said of that agrees
+with what proves right; a smaller share lets an innocent change near the onset take its place."""
+
 NEAR_MS = 12 * 3_600_000
 USUAL_CHANGES = 8
 """With fewer changes than this around, it is the likelier that somebody forgot to record one."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from detectors.attribution.causes import KINDS, CauseModel, Inquiry, Seen
-from detectors.attribution.impact import estimate
+from detectors.attribution.investigation import investigate
 from recoup.demo.world.habits import HABITS, Habit, known_by, redraw
 from recoup.demo.world.rankings import Ranked
 from recoup.demo.world.scoring import Figures, loss_per_hour_until
@@ -133,12 +133,13 @@ def plans() -> dict[str, Collection[str]]:
 
 def impact(ranked: Iterable[Ranked]) -> Figures:
     """Return how far the revenue at risk is off, and how often its 90 % interval holds."""
-    errors, holds = [], []
+    errors, holds, model = [], [], CauseModel.default()
     for each in ranked:
         evidence = each.evidence
         right = loss_per_hour_until(each.truth, from_ms(evidence.opened_ms))
         if right:
-            found = estimate(evidence, evidence.cohort, evidence.until_ms).at_risk_per_hour
+            answer = investigate(evidence, each.changes, model, explain=False)
+            found = answer.impact.at_risk_per_hour
             errors.append(abs(found.mid / right - 1))
             holds.append(found.low <= right <= found.high)
     return {
