@@ -186,6 +186,7 @@ def build_slack(app: App, desk: DecisionDesk) -> SlackEntrance:
         return SlackEntrance()
     from integrations.slack.app import build_bolt, http_handler, socket_mode
     from integrations.slack.house import House
+    from recoup.labels import Labels
 
     settings = app.settings
     house = House(
@@ -197,6 +198,7 @@ def build_slack(app: App, desk: DecisionDesk) -> SlackEntrance:
         log=app.store,
         notifier=app.notifier,
         public_url=settings.public_url or f"http://{settings.host}:{settings.port}",
+        foresee=Labels(app.store).sentence,
     )
     bolt = build_bolt(slack, house)
     return SlackEntrance(

@@ -45,6 +45,13 @@ class Labels:
                 raise NotFound(f"no incident {incident_id!r}; see `recoup incidents list`")
             return preview(known, incident_id)
 
+    def sentence(self, incident_id: str) -> str:
+        """Return the preview for people; empty for what is so old that it was forgotten."""
+        try:
+            return said_of(self.preview(incident_id))
+        except NotFound:
+            return ""
+
     def withdraw(self, incident_id: str, by: Person, reason: str, clock: Clock) -> None:
         """Take a label back. Raises NotFound, or InvalidInput where there is none."""
         known = self.in_force()

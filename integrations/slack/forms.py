@@ -18,6 +18,7 @@ from integrations.slack.tickets import Ticket
 from recoup.domain.proposals import Proposal
 
 LONGEST_REASON = 500
+LONGEST_FORESEEN = 600
 MOST_OPTIONS = 100
 TITLES = {"reject": "Reject", "false_positive": "False positive"}
 _HINTS = {
@@ -26,13 +27,22 @@ _HINTS = {
 }
 
 
-def reason_form(kind: str, ticket: Ticket) -> dict[str, Any]:
-    """Return the form that asks why, for ``reject`` or ``false_positive``."""
+def reason_form(kind: str, ticket: Ticket, foreseen: str = "") -> dict[str, Any]:
+    """Return the form that asks why, for ``reject`` or ``false_positive``.
+
+    ``foreseen`` says what the answer would change, before it is given.
+    """
+    told = (
+        [SectionBlock(text=PlainTextObject(text=plain(foreseen, LONGEST_FORESEEN)))]
+        if foreseen
+        else []
+    )
     return _form(
         kind,
         ticket,
         TITLES[kind],
         [
+            *told,
             InputBlock(
                 block_id="reason",
                 label=PlainTextObject(text="Why?"),
@@ -40,7 +50,7 @@ def reason_form(kind: str, ticket: Ticket) -> dict[str, Any]:
                 element=PlainTextInputElement(
                     action_id="text", multiline=True, max_length=LONGEST_REASON
                 ),
-            )
+            ),
         ],
     )
 

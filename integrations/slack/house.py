@@ -1,13 +1,17 @@
 """What the Slack app needs of Recoup, and the sentences and lists that it shows of it."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+
+import structlog
 
 from integrations.slack.blocks import page_of, state_of, what_broke
 from integrations.slack.text import lines_within, moment, outside
 from recoup.domain.changes import Change
 from recoup.domain.clock import Clock
+from recoup.domain.errors import RecoupError
 from recoup.domain.facts import FreezeSet, NewFact
 from recoup.domain.ids import derive_id
 from recoup.domain.incident import Incident
@@ -22,6 +26,8 @@ from recoup.domain.ports import (
 from recoup.domain.proposals import Person
 
 LIMIT = 2900
+FORESEEN_WITHIN_S = 1.0
+"""What opens a form is good for three seconds; nothing may take long before it."""
 SHOWN = 10
 CHANGES_OF = timedelta(hours=6)
 MAY_FREEZE = frozenset({"approver", "admin"})
@@ -36,6 +42,8 @@ HELP = (
     "`/recoup help` this text"
 )
 
+_log = structlog.get_logger()
+
 
 @dataclass(frozen=True)
 class House:
@@ -49,6 +57,8 @@ class House:
     log: FactLog
     notifier: Notifier
     public_url: str
+    foresee: Callable[[str], str] = lambda _incident_id: ""
+    """Says what calling an incident a false positive would change."""
 
     async def person(self, user_id: str, name: str = "") -> Person:
         """Return who a Slack user is, with the roles they have now."""
@@ -58,6 +68,15 @@ class House:
     async def incident(self, incident_id: str) -> Incident | None:
         """Return an incident as it stands now."""
         return await asyncio.to_thread(self.incidents.get, incident_id)
+
+    async def foreseen(self, incident_id: str) -> str:
+        """Return what a false positive would change; empty when that cannot be told at once."""
+        try:
+            telling = asyncio.to_thread(self.foresee, incident_id)
+            return await asyncio.wait_for(telling, FORESEEN_WITHIN_S)
+        except (TimeoutError, RecoupError) as error:
+            _log.warning("slack.not_foreseen", reason=str(error))
+            return ""
 
     async def frozen_by(self) -> FreezeSet | None:
         """Return the freeze in force, if any."""

@@ -137,8 +137,11 @@ class Listeners:
         ticket = await self._ticket(body, respond)
         if ticket is None:
             return
-        view = reason_form(kind, ticket) if kind != "other_playbook" else None
-        if view is None:
+        if kind != "other_playbook":
+            wrong = kind == "false_positive"
+            foreseen = await self._house.foreseen(ticket.incident_id) if wrong else ""
+            view = reason_form(kind, ticket, foreseen)
+        else:
             incident = await self._house.incident(ticket.incident_id)
             if incident is None or incident.proposal is None or Ticket.of(incident) != ticket:
                 await _say(respond, REPLACED)

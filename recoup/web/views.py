@@ -16,7 +16,7 @@ from recoup.domain.changes import Change
 from recoup.domain.errors import NotFound
 from recoup.domain.incident import Incident, Status
 from recoup.domain.series import TickRow
-from recoup.labels import Labels, said_of
+from recoup.labels import Labels
 from recoup.web.looking import Looking, Tally, span
 from recoup.web.plots import Line, Mark, Plot, spark, time_plot
 from recoup.web.rendering import words
@@ -199,17 +199,10 @@ def incident_of(app: App, incident_id: str, labels: Labels) -> dict[str, Any]:
         "waits": waits,
         "is_open": incident.status is not Status.CLOSED,
         "label": labels.is_benign(incident_id),
-        "preview": _preview(labels, incident_id) if waits else "",
+        "preview": labels.sentence(incident_id) if waits else "",
         "cohort_wheres": [f"{name}={value}" for name, value in incident.cohort.root.items()],
         "title": f"{words(incident.metric)} for {incident.cohort.label}",
     }
-
-
-def _preview(labels: Labels, incident_id: str) -> str:
-    try:
-        return said_of(labels.preview(incident_id))
-    except NotFound:  # so old that its pattern was forgotten
-        return ""
 
 
 def incident_plot(app: App, incident: Incident) -> Plot | None:

@@ -175,6 +175,7 @@ def settings_for(slack: SlackStandIn, **more: Any) -> SlackSettings:
 async def workspace_of(slack: SlackStandIn, **more: Any) -> AsyncIterator[Workspace]:
     """Run Recoup's Slack app against the workspace."""
     draw = more.pop("draw", None)
+    foresee = more.pop("foresee", lambda _incident_id: "")
     settings, world = settings_for(slack, **more), World()
     ranked = attribution([("chg_flag", 0.9)], START)
     world.append(
@@ -190,6 +191,7 @@ async def workspace_of(slack: SlackStandIn, **more: Any) -> AsyncIterator[Worksp
         log=world.log,
         notifier=notifier,
         public_url="https://recoup.example",
+        foresee=foresee,
     )
     bolt = build_bolt(settings, house)
     app = Starlette(routes=[Route("/slack/events", http_handler(bolt), methods=["POST"])])

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import threading
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 import pytest
 
 from integrations.signatures import sign_slack
+from integrations.slack import house
 from recoup.demo.standins.slack import SlackStandIn
 from recoup.domain.clock import SystemClock
 from recoup.domain.facts import DecisionTaken, FreezeSet
@@ -173,6 +175,41 @@ async def test_a_false_positive_can_be_said_at_any_moment(
             await asyncio.sleep(0.01)
         assert here.desk.decisions[0].verdict is Verdict.FALSE_POSITIVE
         assert here.desk.decisions[0].reason == "a rehearsal"
+
+
+async def test_the_form_says_first_what_a_false_positive_would_change(
+    slack: SlackStandIn, workspace: Any
+) -> None:
+    async with workspace(slack, foresee=lambda name: f"{name}: 2 <fewer>") as here:
+        await here.ask()
+        await slack.person.press("false_positive", reason="a drill")
+        filled = _sent_form(slack)
+        assert filled["blocks"][0]["text"] == {
+            "type": "plain_text",
+            "text": f"{here.world.log.incident().id}: 2 <fewer>",
+        }
+
+
+async def test_a_form_does_not_wait_for_a_slow_preview(
+    slack: SlackStandIn, workspace: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(house, "FORESEEN_WITHIN_S", 0.05)
+    held = threading.Event()
+
+    def slow(_incident_id: str) -> str:
+        held.wait(5)
+        return "too late"
+
+    async with workspace(slack, foresee=slow) as here:
+        await here.ask()
+        await slack.person.press("false_positive", reason="a drill")
+        held.set()
+        assert [block["type"] for block in _sent_form(slack)["blocks"]] == ["input"]
+
+
+def _sent_form(slack: SlackStandIn) -> Any:
+    body, _headers = slack.person.sent[-1]
+    return json.loads(parse_qs(body.decode())["payload"][0])["view"]
 
 
 async def test_another_playbook_is_chosen_in_a_form(slack: SlackStandIn, workspace: Any) -> None:

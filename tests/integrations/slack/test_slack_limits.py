@@ -157,7 +157,10 @@ def test_a_message_keeps_every_limit_and_carries_nothing_active_from_outside(
 def test_forms_keep_their_limits(proposal: Proposal, incident: Incident) -> None:
     ticket = Ticket.of(incident)
     assume(ticket.fits)
-    views = [reason_form("reject", ticket), reason_form("false_positive", ticket)]
+    views = [
+        reason_form("reject", ticket),
+        reason_form("false_positive", ticket, incident.metric * 40),
+    ]
     if proposal.alternatives:
         views.append(other_form(proposal, ticket))
     for view in views:
