@@ -1,14 +1,18 @@
-"""Events to measure with: seeded, 9 dims, 2 props, about 350 bytes each, five to a session.
+"""Events to measure with, about 350 bytes each.
 
-The worst case for a detector: dims are independent of each other, so that nearly every session
-brings a combination that was never seen.
+``simulated`` is a shop of the test world: 40,000 sessions a day, 10 dims, three events of four name
+a person. ``unrelated`` is the worst case for a detector: 9 dims independent of each other, so
+that nearly every session brings a combination that was never seen; nobody is named in it.
 """
 
+import gzip
 import json
 import random
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from pathlib import Path
 
 GAP_MS = 72
 """1.2 million events a day."""
@@ -43,10 +47,35 @@ def bodies(events: int, size: int, *, seed: int = 1, users: bool = False) -> lis
 
 
 @lru_cache(maxsize=1)
-def two_periods(before: int, events: int) -> tuple[list[bytes], list[bytes]]:
-    """Return the lines of one shop: so many to learn from, and so many that come after."""
-    lines = list(_lines(before + events, random.Random(1), users=False))
-    return lines[:before], lines[before:]
+def simulated(events: int) -> tuple[list[bytes], list[bytes]]:
+    """Return 58 hours of a quiet shop to learn from, and the events from ten in the morning on."""
+    from recoup.demo.world.generating import EVENTS, generate
+
+    with tempfile.TemporaryDirectory(prefix="recoup-bench-") as folder:
+        generate(5, "none", Path(folder), days=3, sessions_per_day=40_000)
+        lines = gzip.decompress((Path(folder) / EVENTS).read_bytes()).splitlines()
+    learned = _first_after(lines, timedelta(hours=58))
+    assert len(lines) >= learned + events
+    return lines[:learned], lines[learned : learned + events]
+
+
+@lru_cache(maxsize=1)
+def unrelated(events: int) -> tuple[list[bytes], list[bytes]]:
+    """Return ten hours and a little to learn from, and the events that follow."""
+    learned = int(10.2 * 3600 * 1000 / GAP_MS)
+    lines = list(_lines(learned + events, random.Random(1), users=False))
+    return lines[:learned], lines[learned:]
+
+
+def _first_after(lines: list[bytes], age: timedelta) -> int:
+    """Return the place of the first event that much later than the very first one."""
+    until = datetime.fromisoformat(json.loads(lines[0])["time"]) + age
+    low, high = 0, len(lines)
+    while low < high:
+        middle = (low + high) // 2
+        is_before = datetime.fromisoformat(json.loads(lines[middle])["time"]) < until
+        low, high = (middle + 1, high) if is_before else (low, middle)
+    return low
 
 
 def in_bodies(lines: list[bytes], size: int) -> list[bytes]:

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 import zstandard
-from measuring import fresh_store, rate
-from shop_events import START, in_bodies, two_periods
+from measuring import Pace, fresh_store, pace
+from shop_events import START, in_bodies, simulated, unrelated
 
 from recoup.domain.series import EventBlock
 
@@ -20,53 +20,75 @@ Processing = Callable[[EventBlock], None]
 
 
 ARRIVED_MS = int(START.replace(year=START.year + 1).timestamp() * 1000)
+MOST_EVENTS = 100_000
 
 
 def store_only(_block: EventBlock) -> None:
     """Do nothing with a stored block."""
 
 
-WARM_EVENTS, TIMED_EVENTS = 150_000, 100_000
+class Shop:
+    """A shop whose detector has warmed up and is at work; what it sends then is what is timed."""
+
+    def __init__(
+        self, name: str, periods: Callable[[int], tuple[list[bytes], list[bytes]]], warm_up_h: float
+    ) -> None:
+        from detectors.engine import DetectionConfig, DetectionEngine
+        from recoup.settings import DetectSettings
+
+        self.name = name
+        before, self._lines = periods(MOST_EVENTS)
+        settings = DetectSettings(warm_up_h=warm_up_h)
+        self._config = DetectionConfig.from_settings(settings, currency="EUR", shadow=False)
+        engine = DetectionEngine(self._config)
+        position = 1
+        for body in in_bodies(before, 5000):
+            count = body.count(b"\n") + 1
+            engine.observe_events(EventBlock(position, count, ARRIVED_MS, body))
+            engine.advance()
+            position += count
+        self._learned = position - 1
+        self._state = engine.snapshot()
+
+    def bodies(self, events: int, size: int) -> list[bytes]:
+        """Return what comes after that which the detector has learned from."""
+        return in_bodies(self._lines[:events], size)
+
+    def detection(self) -> Processing:
+        """Return the whole detection: sessionise, learn, test."""
+        from detectors.engine import DetectionEngine
+
+        engine = DetectionEngine.restore(self._config, self._state)
+        learned = self._learned
+
+        def process(block: EventBlock) -> None:
+            ticks = engine.tick_start
+            moved = EventBlock(
+                block.first_position + learned, block.count, block.received_at_ms, block.data
+            )
+            engine.observe_events(moved)
+            engine.advance()
+            # Who feeds it the past, or nothing but an outage, measures something else.
+            assert block.count < 5000 or engine.tick_start > ticks
+            assert not engine.open
+
+        return process
 
 
-@lru_cache(maxsize=1)
-def warm_state() -> tuple[Any, bytes]:
-    """Return settings and state of a detector that has learned from three hours of this shop."""
-    from detectors.engine import DetectionConfig, DetectionEngine
-    from recoup.settings import DetectSettings
-
-    settings = DetectSettings(warm_up_h=2.0)
-    config = DetectionConfig.from_settings(settings, currency="EUR", shadow=False)
-    engine = DetectionEngine(config)
-    position = 1
-    for body in in_bodies(two_periods(WARM_EVENTS, TIMED_EVENTS)[0], 5000):
-        count = body.count(b"\n") + 1
-        engine.observe_events(EventBlock(position, count, ARRIVED_MS, body))
-        engine.advance()
-        position += count
-    return config, engine.snapshot()
+@lru_cache(maxsize=2)
+def simulated_shop() -> Shop:
+    """Return a shop as the test world simulates it, under the settings as shipped."""
+    return Shop("simulated", simulated, 48.0)
 
 
-def timed_bodies(size: int) -> list[bytes]:
-    """Return what comes after the events that the detector has learned from."""
-    return in_bodies(two_periods(WARM_EVENTS, TIMED_EVENTS)[1], size)
+@lru_cache(maxsize=2)
+def unrelated_shop() -> Shop:
+    """Return the worst case: every combination of values, each as if by chance."""
+    return Shop("unrelated dims", unrelated, 10.0)
 
 
-def detection() -> Processing:
-    """Return the whole detection of a shop already learned: sessionise, learn, test."""
-    from detectors.engine import DetectionEngine
-
-    engine = DetectionEngine.restore(*warm_state())
-
-    def process(block: EventBlock) -> None:
-        engine.observe_events(block)
-        engine.advance()
-
-    return process
-
-
-def full_path(sent: list[bytes], events: int, process: Callable[[], Processing]) -> float:
-    """Decode, validate, de-duplicate, append durably, read back and process; events a second."""
+def full_path(sent: list[bytes], events: int, process: Callable[[], Processing]) -> Pace:
+    """Decode, validate, de-duplicate, append durably, read back and process."""
     work = process()
     with fresh_store() as store:
 
@@ -79,19 +101,19 @@ def full_path(sent: list[bytes], events: int, process: Callable[[], Processing])
                     work(block)
                     position = block.first_position + block.count - 1
 
-        result = rate(events, run)
+        result = pace(events, run)
         assert store.stats().events == events
     return result
 
 
-def ingest_only(sent: list[bytes], events: int) -> float:
-    """Decode, validate, de-duplicate and append durably; events a second."""
+def ingest_only(sent: list[bytes], events: int) -> Pace:
+    """Decode, validate, de-duplicate and append durably."""
     with fresh_store() as store:
-        return rate(events, lambda: [store.ingest(body) for body in sent] and None)
+        return pace(events, lambda: [store.ingest(body) for body in sent] and None)
 
 
-def bare(sent: list[bytes], events: int) -> float:
-    """Decode without a schema, append as compressed blocks, nothing else; events a second."""
+def bare(sent: list[bytes], events: int) -> Pace:
+    """Decode without a schema, append as compressed blocks, nothing else."""
     decoder = msgspec.json.Decoder()
     with tempfile.TemporaryDirectory(prefix="recoup-bench-") as folder:
         raw = sqlite3.connect(Path(folder) / "bare.db", isolation_level=None)
@@ -109,13 +131,13 @@ def bare(sent: list[bytes], events: int) -> float:
                 raw.execute("COMMIT")
                 position += len(decoded)
 
-        result = rate(events, run)
+        result = pace(events, run)
         raw.close()
     return result
 
 
-def usual_river(sent: list[bytes]) -> float:
-    """One hot, logistic regression and per-cohort statistics, event by event; events a second."""
+def usual_river(sent: list[bytes]) -> Pace:
+    """One hot, logistic regression and per-cohort statistics, event by event."""
     from river import linear_model, preprocessing, stats
 
     model = preprocessing.OneHotEncoder() | linear_model.LogisticRegression()
@@ -135,4 +157,4 @@ def usual_river(sent: list[bytes]) -> float:
                 for statistic in found:
                     statistic.update(outcome)
 
-    return rate(len(decoded), run)
+    return pace(len(decoded), run)
