@@ -103,6 +103,8 @@ def test_both_agree_on_damaged_lines(junk: bytes, at: int, cut: int) -> None:
 @example("2026-11-24T04:14:08+24:00")
 @example("2026-11-24T04:14:08+0100")
 @example("2026-11-24T04:14:08-23:60")
+@example("2026-11-24T04:14:08-0060")
+@example("2026-11-24T04:14:08+01:59")
 @example("2026-11-24 04:14:08z")
 @example("1795500848")
 def test_both_agree_on_times(text: str) -> None:
