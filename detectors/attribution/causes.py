@@ -16,7 +16,14 @@ from river.optim import SGD
 from detectors.attribution.comparing import difference, dose
 from detectors.attribution.likelihood import Picture, picture_of
 from detectors.attribution.scoping import Fit, Scopes, scope_text
-from detectors.attribution.signalling import Naming, Risen, risen, touches, touches_text
+from detectors.attribution.signalling import (
+    Naming,
+    Risen,
+    risen,
+    third_party_text,
+    touches,
+    touches_text,
+)
 from detectors.attribution.suspects import Suspect, suspects_of
 from detectors.attribution.timing import best_step, time_feature, time_text
 from detectors.evidence import IncidentEvidence
@@ -129,11 +136,17 @@ class Inquiry:
             odds = prior + self.model.log_odds(features)
             odds += self.model.kind_odds.get(suspect.change.kind, 0.0)
             scored.append((odds, self._hypothesis(suspect, features)))
-        unknown = Hypothesis(
-            change_id=UNKNOWN_CAUSE, title="none of the known changes", probability=0.0
-        )
-        scored.append((math.log(UNKNOWN_SHARE), unknown))
+        scored.append((math.log(UNKNOWN_SHARE), self._unknown(kinds)))
         return _normalised(scored)
+
+    def _unknown(self, kinds: Collection[str]) -> Hypothesis:
+        text = third_party_text(self.risen, self.evidence.cohort) if "touches" in kinds else ""
+        return Hypothesis(
+            change_id=UNKNOWN_CAUSE,
+            title="none of the known changes",
+            probability=0.0,
+            findings=(Finding(kind="third_party", weight=0.0, text=text),) if text else (),
+        )
 
     def features(self, suspect: Suspect, kinds: Collection[str] = KINDS) -> dict[str, float]:
         """Return the evidence about one suspect as numbers, each a log-odds over the unknown."""

@@ -6,15 +6,19 @@ every other column is a dimension.
 
 import csv
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 
+from detectors.attribution.lattice import Floats
 from detectors.attribution.localisation import LeafTable
 from recoup.domain.errors import InvalidInput
 
 PLAIN = ("real", "predict")
 RATIO = ("real_num", "real_den", "predict_num", "predict_den")
+
+AT_A_TIME = 500
 
 
 def read_leaves(lines: Iterable[str], name: str) -> LeafTable:
@@ -29,55 +33,67 @@ def read_leaves(lines: Iterable[str], name: str) -> LeafTable:
         )
     if len(set(header)) != len(header):
         raise InvalidInput(f"{name}:1: a column name comes twice")
-    places = [header.index(column) for column in kind]
+    filled = (row for row in rows if row)
+    columns, at = _columns(filled, lambda: rows.line_num, header, name)
+    numbers = [_numbers(columns[column], at, name) for column in kind]
     dimensions = [column for column in header if column not in kind]
-    codes: list[list[int]] = []
-    numbers: list[list[float]] = []
-    values: list[dict[str, int]] = [{} for _ in dimensions]
-    dims_at = [header.index(column) for column in dimensions]
-    for row in rows:
-        if not row:
-            continue
-        where = f"{name}:{rows.line_num}"
-        if len(row) != len(header):
-            raise InvalidInput(f"{where}: has {len(row)} fields where the header has {len(header)}")
-        numbers.append([_number(row[place], where) for place in places])
-        codes.append(
-            [
-                known.setdefault(row[at], len(known))
-                for known, at in zip(values, dims_at, strict=True)
-            ]
-        )
-    return _table(dimensions, values, codes, numbers)
+    values = [tuple(dict.fromkeys(columns[column])) for column in dimensions]
+    leaves = np.empty((len(at), len(dimensions)), dtype=np.int64)
+    for d, column in enumerate(dimensions):
+        codes = {value: code for code, value in enumerate(values[d])}
+        leaves[:, d] = [codes[value] for value in columns[column]]
+    return LeafTable(tuple(dimensions), tuple(values), leaves, *_real_and_predict(numbers))
 
 
-def _number(text: str, where: str) -> float:
+def _columns(
+    rows: Iterator[list[str]], line: Callable[[], int], header: Sequence[str], name: str
+) -> tuple[dict[str, list[str]], list[int]]:
+    """Return the columns and the line of each row; some rows at a time, which is the quickest."""
+    columns: list[list[str]] = [[] for _ in header]
+    at: list[int] = []
+    while True:
+        some = []
+        for row in islice(rows, AT_A_TIME):
+            some.append(row)
+            at.append(line())
+            if len(row) != len(header):
+                says = f"has {len(row)} fields where the header has {len(header)}"
+                raise InvalidInput(f"{name}:{at[-1]}: {says}")
+        if not some:
+            return dict(zip(header, columns, strict=True)), at
+        for column, part in zip(columns, zip(*some, strict=True), strict=True):
+            column.extend(part)
+
+
+def _numbers(column: Sequence[str], at: Sequence[int], name: str) -> Floats:
     try:
-        number = float(text)
+        found = np.array([float(text) for text in column], dtype=np.float64)
     except ValueError:
-        raise InvalidInput(f"{where}: {text!r} is not a number") from None
-    if not math.isfinite(number):
-        raise InvalidInput(f"{where}: {text!r} is not a finite number")
-    return number
+        found = np.array([_number(text) for text in column], dtype=np.float64)
+    wrong = np.flatnonzero(~np.isfinite(found))
+    if len(wrong):
+        text = column[wrong[0]]
+        says = "a finite number" if _is_number(text) else "a number"
+        raise InvalidInput(f"{name}:{at[wrong[0]]}: {text!r} is not {says}")
+    return found
 
 
-def _table(
-    dimensions: Sequence[str],
-    values: Sequence[dict[str, int]],
-    codes: list[list[int]],
-    numbers: list[list[float]],
-) -> LeafTable:
-    columns = np.array(numbers, dtype=np.float64).reshape(len(codes), -1).T
-    if len(columns) == len(RATIO):
-        real, real_den, predict_num, predict_den = columns
-        # What the forecast's ratio would have given for as many trials as there were.
-        predict = real_den * predict_num / np.where(predict_den > 0, predict_den, np.nan)
-        predict = np.nan_to_num(predict)
-    elif len(columns) == len(PLAIN):
-        real, predict = columns
-    else:
-        real = predict = np.zeros(0)
-    leaves = np.array(codes, dtype=np.int64).reshape(len(codes), len(dimensions))
-    return LeafTable(
-        tuple(dimensions), tuple(tuple(known) for known in values), leaves, real, predict
-    )
+def _number(text: str) -> float:
+    return float(text) if _is_number(text) else math.nan
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _real_and_predict(numbers: Sequence[Floats]) -> tuple[Floats, Floats]:
+    if len(numbers) == len(PLAIN):
+        return numbers[0], numbers[1]
+    real, real_den, predict_num, predict_den = numbers
+    # What the forecast's ratio would have given for as many trials as there were.
+    predict = real_den * predict_num / np.where(predict_den > 0, predict_den, np.nan)
+    return real, np.nan_to_num(predict)

@@ -82,6 +82,7 @@ class _Search:
         ones = np.ones(len(deviation))
         self.weights = (ones, deviation, deviation**2, self.null)
         self.sums = [lattice.sums(weight) for weight in self.weights]
+        self.gains = self._quick(np.arange(lattice.total))
 
     def run(self) -> list[int]:
         """Return the numbers of the roots, the strongest first."""
@@ -97,11 +98,13 @@ class _Search:
     def _take(self, members: Ints) -> None:
         gone = members[self.free[members]]
         self.free[gone] = False
+        changed = np.flatnonzero(self.lattice.sums(self.weights[0], gone))
         for total, weight in zip(self.sums, self.weights, strict=True):
             total -= self.lattice.sums(weight, gone)
+        self.gains[changed] = self._quick(changed)
 
     def _best(self) -> int | None:
-        gains = self._quick()
+        gains = self.gains
         count = min(SHORTLIST, len(gains) - 1)
         picked = np.argpartition(-gains, count)[:count]
         picked = picked[gains[picked] > 0]
@@ -110,9 +113,9 @@ class _Search:
             return None
         return -max(scored)[1]
 
-    def _quick(self) -> Floats:
-        """Return the gain of every cohort from its sums alone, one normal for all its leaves."""
-        n, first, second, null = self.sums
+    def _quick(self, numbers: Ints) -> Floats:
+        """Return the gain of these cohorts from their sums alone, one normal for all leaves."""
+        n, first, second, null = (total[numbers] for total in self.sums)
         count = np.maximum(n, 1.0)
         mean = first / count
         variance = np.maximum(second / count - mean**2, 0.0)
@@ -120,7 +123,7 @@ class _Search:
         spread = np.minimum(spread, self.most_spread**2)
         fit = -0.5 * n * (np.log(2 * math.pi * spread) + variance / spread)
         against = np.where(mean * self.sign < 0, PRICE_AGAINST_THE_TOTAL, 0.0)
-        gains: Floats = np.where(n > 0.5, fit - null - self.price - against, -np.inf)
+        gains: Floats = np.where(n > 0.5, fit - null - self.price[numbers] - against, -np.inf)
         return gains
 
     def _exact(self, number: int) -> float:

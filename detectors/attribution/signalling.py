@@ -139,6 +139,26 @@ def _said(each: Risen) -> str:
     return f"{WORDS.get(each.kind, each.kind)} {each.detail!r}"
 
 
+OUTSIDE = {"provider": "are served by", "region": "are served from"}
+"""Dimensions whose values others run for the shop, and how people have to do with them."""
+
+BROUGHT_IN = {
+    "payment_failed": "payments failed with {!r}",
+    "api_slow": "calls of {!r} were slow",
+}
+
+
+def third_party_text(up: Sequence[Risen], root: Cohort) -> str:
+    """Return what makes a third party, whose trouble nobody recorded, a likely unknown cause."""
+    served = [f"{OUTSIDE[name]} {value}" for name, value in root.root.items() if name in OUTSIDE]
+    seen = [BROUGHT_IN[each.kind].format(each.detail) for each in up if each.kind in BROUGHT_IN]
+    if not served and not seen:
+        return ""
+    who = f"all who are hit {' and '.join(served)}" if served else ""
+    why = " and ".join(each for each in (who, *seen[:1]) if each)
+    return f"A third party may be in trouble without a record of it: {why}."
+
+
 class Naming:
     """What the details that came up name, compared with what the changes are called."""
 

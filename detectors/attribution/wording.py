@@ -21,13 +21,15 @@ def sentences(hypotheses: Sequence[Hypothesis]) -> tuple[str, ...]:
 
 def _unknown(first: Hypothesis, others: Sequence[Hypothesis]) -> tuple[str, ...]:
     head = f"Most likely none of the known changes did it ({first.probability:.0%})."
+    seen = tuple(each.text for each in first.findings)
     if not others:
-        return (head, "No change is known from the days before.")
+        return (head, *seen, "No change is known from the days before.")
     best = others[0]
     against = [each for each in _by_weight(best) if each.weight < -TELLING]
     why = [f"Against the likeliest, {_name(best)} ({best.probability:.0%}): {each.text}"
            for each in against[-1:]]  # fmt: skip
-    return (head, *(why or [f"{_name(best)} is the likeliest of them ({best.probability:.0%})."]))
+    why = why or [f"{_name(best)} is the likeliest of them ({best.probability:.0%})."]
+    return (head, *seen, *why)
 
 
 def _reasons(first: Hypothesis) -> list[str]:

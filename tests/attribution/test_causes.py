@@ -47,6 +47,23 @@ def test_none_of_the_known_changes_when_none_fits(make_evidence: Make, make_chan
     assert ranked(make_evidence(DE), [])[0].probability == pytest.approx(1.0)
 
 
+def test_a_third_party_is_named_when_nobody_recorded_what_is_in_its_hands(
+    make_evidence: Make, make_change: Make, onset: Any
+) -> None:
+    start = to_ms(onset)
+    slow = tuple(Signal("api_slow", "/pay", start + 60_000 * m, 0, 1) for m in range(12))
+    changes = [make_change("elsewhere", -3, {"country": "FR"})]
+    quiet = investigate(make_evidence(DE), changes, CauseModel.default(), explain=False)
+    found = investigate(
+        make_evidence(DE, signals=slow), changes, CauseModel.default(), explain=False
+    )
+    assert not any("third party" in text for text in quiet.sentences)
+    assert found.first.change_id == UNKNOWN_CAUSE
+    assert found.sentences[1] == (
+        "A third party may be in trouble without a record of it: calls of '/pay' were slow."
+    )
+
+
 def test_a_change_after_the_harm_is_no_cause_of_it(make_evidence: Make, make_change: Make) -> None:
     before = ranked(make_evidence(DE), [make_change("it", -5, DE)])[0]
     after = ranked(make_evidence(DE), [make_change("it", 15, DE)])

@@ -12,6 +12,7 @@ from detectors.attribution.leaf_files import read_leaves
 from detectors.attribution.localisation import localise
 from recoup.cli import main
 from recoup.domain.errors import InvalidInput
+from tests.benchmarks.leaf_tables import score
 
 DIMS = {
     "os": ["ios", "android", "web"],
@@ -103,3 +104,20 @@ def test_a_file_gives_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert main(["localise", str(source), "--out", str(out)]) == 0
     assert json.loads(out.read_text()) == {"root_causes": [{"campaign": "b"}]}
     assert "campaign=b" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("name", "cases", "least"), [("S", 12, 0.65), ("L", 8, 0.78)])
+def test_roots_of_tables_with_published_habits_are_found(
+    name: str, cases: int, least: float
+) -> None:
+    found = score(name, cases, first_seed=300)
+    assert found["f1"] >= least
+    assert found["seconds_a_case"] < 1
+
+
+def test_a_blank_stretch_hides_no_line() -> None:
+    lines = leaves([({"os": "ios"}, 0.5)])
+    table = read_leaves([*lines[:20], *[""] * 1200, *lines[20:]], "leaves.csv")
+    assert len(table) == len(lines) - 1
+    with pytest.raises(InvalidInput, match="leaves.csv:1221: 'x' is not a number"):
+        read_leaves([*lines[:20], *[""] * 1200, "ios,de,a,x,1"], "leaves.csv")
