@@ -2,7 +2,8 @@
 
 Pure: the same facts in the same order give the same rungs. An outcome is good when the recovery
 was proven, bad when it was not, when an action failed, or when people called the incident a false
-positive after the playbook had acted. A rejection breaks a row of good outcomes and costs nothing.
+positive after the playbook had acted, until they take that back. A rejection breaks a row of good
+outcomes and costs nothing.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,7 @@ from recoup.domain.facts import (
     DecisionTaken,
     Fact,
     FeedbackGiven,
+    FeedbackWithdrawn,
     PlaybookHeld,
     ProposalMade,
     Recorded,
@@ -31,6 +33,7 @@ TRUST_FACTS: tuple[type[Fact], ...] = (
     ActionFailed,
     VerificationConcluded,
     FeedbackGiven,
+    FeedbackWithdrawn,
 )
 LADDER = tuple(Rung)
 
@@ -41,6 +44,8 @@ class Mark(StrEnum):
     GOOD = "good"
     BAD = "bad"
     DECLINED = "declined"
+    PARDONED = "pardoned"
+    """The bad mark for the same reason counts no longer."""
 
 
 class Marked(Frozen):
@@ -78,6 +83,7 @@ class TrustFold:
         self._proposed: dict[str, Proposal] = {}
         self._acted: set[str] = set()
         self._held: dict[str, dict[str, str]] = {}
+        self._blamed: dict[str, list[Marked]] = {}
 
     def take(self, entries: Iterable[Recorded]) -> list[Marked]:
         """Return the marks that these facts bring."""
@@ -97,11 +103,20 @@ class TrustFold:
             if fact.decision.verdict in (Verdict.REJECT, Verdict.OTHER_PLAYBOOK):
                 return self._mark(fact.incident_id, Mark.DECLINED, "people wanted otherwise")
         elif isinstance(fact, FeedbackGiven) and fact.label == "false_positive":
-            if fact.incident_id in self._acted:
-                return self._mark(fact.incident_id, Mark.BAD, "it acted on a false positive")
+            return self._blame(fact.incident_id)
+        elif isinstance(fact, FeedbackWithdrawn):
+            blamed = self._blamed.pop(fact.incident_id, [])
+            return [each.model_copy(update={"mark": Mark.PARDONED}) for each in blamed]
         elif isinstance(fact, VerificationConcluded):
             return self._verified(fact)
         return []
+
+    def _blame(self, incident_id: str) -> list[Marked]:
+        if incident_id not in self._acted or incident_id in self._blamed:
+            return []
+        marks = self._mark(incident_id, Mark.BAD, "it acted on a false positive")
+        self._blamed[incident_id] = marks
+        return marks
 
     def _verified(self, fact: VerificationConcluded) -> list[Marked]:
         incident_id = fact.incident_id
@@ -132,9 +147,21 @@ class TrustFold:
 def standing_of(ladder: Ladder, marks: Iterable[Marked]) -> Standing:
     """Return where a playbook stands after its marks, the oldest first."""
     standing = Standing(rung=_lower(ladder.start, ladder.most))
-    for mark in marks:
+    for mark in _in_force(marks):
         standing = _after(ladder, standing, mark)
     return standing
+
+
+def _in_force(marks: Iterable[Marked]) -> list[Marked]:
+    kept: list[Marked] = []
+    for mark in marks:
+        if mark.mark is not Mark.PARDONED:
+            kept.append(mark)
+            continue
+        pardoned = mark.model_copy(update={"mark": Mark.BAD})
+        if pardoned in kept:
+            kept.remove(pardoned)
+    return kept
 
 
 def standings_of(ladders: Mapping[str, Ladder], marks: Iterable[Marked]) -> dict[str, Standing]:

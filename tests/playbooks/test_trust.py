@@ -13,6 +13,7 @@ from recoup.domain.facts import (
     DecisionTaken,
     Fact,
     FeedbackGiven,
+    FeedbackWithdrawn,
     PlaybookHeld,
     ProposalMade,
     Recorded,
@@ -62,6 +63,7 @@ APPLIED = ActionApplied(
     result=ActionResult(key="k", action="flag_rollback", target="t", changed=True),
 )
 FALSE = FeedbackGiven(incident_id="i", label="false_positive", by="anna")
+WITHDRAWN = FeedbackWithdrawn(incident_id="i", by="ben")
 
 
 def failed(kind: str) -> ActionFailed:
@@ -108,6 +110,9 @@ def marks(*facts: Fact) -> list[tuple[str, Mark]]:
         ((APPLIED, proven(RecoveryVerdict.INCONCLUSIVE)), []),
         ((APPLIED, FALSE), [Mark.BAD]),
         ((FALSE,), []),
+        ((APPLIED, FALSE, WITHDRAWN), [Mark.BAD, Mark.PARDONED]),
+        ((APPLIED, FALSE, WITHDRAWN, WITHDRAWN, FALSE), [Mark.BAD, Mark.PARDONED, Mark.BAD]),
+        ((FALSE, WITHDRAWN), []),
         ((failed("unauthorized"),), [Mark.BAD]),
         ((failed("frozen"),), []),
         ((failed("state_moved"),), []),
@@ -150,6 +155,14 @@ def test_good_outcomes_in_a_row_climb_and_one_bad_one_falls() -> None:
     assert standing(bad, bad) is Rung.SHADOW
 
 
+def test_a_false_positive_that_was_taken_back_cost_nothing() -> None:
+    good, bad, pardoned = Mark.GOOD, Mark.BAD, Mark.PARDONED
+    assert standing(*[good] * 9, bad, pardoned) is Rung.AUTOMATIC
+    assert standing(*[good] * 9, bad, good, pardoned) is Rung.AUTOMATIC
+    assert standing(*[good] * 9, bad, pardoned, bad) is Rung.APPROVE
+    assert standing(pardoned) is Rung.SHADOW
+
+
 def test_what_people_allow_each_time_does_not_fall_below_that() -> None:
     assert standing(Mark.BAD, Mark.BAD, ladder=Ladder()) is Rung.APPROVE
     automatic = Ladder(start=Rung.AUTOMATIC, most=Rung.AUTOMATIC)
@@ -165,7 +178,11 @@ def test_the_shipped_way_is_to_ask_and_automatic_is_a_choice() -> None:
     assert standing(ladder=capped) is Rung.APPROVE
 
 
-@given(st.lists(st.sampled_from(Mark), max_size=60), st.sampled_from(Rung), st.integers(1, 9))
+@given(
+    st.lists(st.sampled_from([Mark.GOOD, Mark.BAD, Mark.DECLINED]), max_size=60),
+    st.sampled_from(Rung),
+    st.integers(1, 9),
+)
 def test_nobody_climbs_beyond_the_limit_or_without_a_row(
     row: list[Mark], most: Rung, promote_after: int
 ) -> None:
