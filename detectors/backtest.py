@@ -94,9 +94,17 @@ class Backtest:
         """Take in blocks; yield how many events were taken in so far."""
         taken = 0
         for block in blocks:
-            self.engine.observe_events(block)
+            self.take(block)
             taken += block.count
             yield taken
+        self.finish()
+
+    def take(self, block: EventBlock) -> None:
+        """Take in one block; call ``finish`` after the last."""
+        self.engine.observe_events(block)
+
+    def finish(self) -> None:
+        """Rank the causes of what opened too shortly before the end to be ranked yet."""
         for incident_id, tracked in self._tracked.items():
             if tracked.ranked is None:
                 self._rank(incident_id, tracked)
@@ -111,6 +119,11 @@ class Backtest:
             Shown(_found(key, tracked), tracked.ranked, tracked.evidence)
             for key, tracked in self._tracked.items()
         ]
+
+    @property
+    def incidents(self) -> int:
+        """How many incidents there were so far."""
+        return len(self._tracked)
 
     @property
     def period_ms(self) -> tuple[int, int]:

@@ -1,7 +1,8 @@
 """``recoup backtest``: what Recoup would have found in a recorded period."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,7 +10,9 @@ from recoup.cli._shared import AsJson, Config, settings_of, show_json, show_tabl
 
 if TYPE_CHECKING:
     from detectors.backtest import Backtest, FoundIncident
+    from recoup.domain.changes import Change
     from recoup.recording import EventFile
+    from recoup.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -25,8 +28,12 @@ def backtest(
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="NDJSON of changes of that period."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Where the incidents go, as JSON.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where what is found goes, as JSON.")] = None,
     report: Annotated[Path | None, typer.Option(help="Where to write an HTML report.")] = None,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(exists=True, dir_okay=False, help="Two settings files, A and B."),
+    ] = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
@@ -34,46 +41,93 @@ def backtest(
 
     Nothing is stored and nothing is sent. An incident opens when production would have opened it,
     from events up to then; its causes are those believed within five minutes of that.
+    With --compare both settings see the same events, and what each found is set side by side.
 
     Example: recoup backtest events.ndjson.gz --changes changes.ndjson \
         --out incidents.json --report report.html
     """
-    from dataclasses import replace
-
-    from detectors.backtest import Backtest
-    from detectors.configuration import DetectionConfig
     from recoup.recording import EventFile, read_changes
 
-    settings = settings_of(config, None)
-    detection = DetectionConfig.from_settings(settings.detect, currency=settings.currency)
     known = read_changes(changes) if changes else []
     source = EventFile(events)
-    run = Backtest(replace(detection, charts=False), known)
-    seconds = _play(run, source)
+    if compare:
+        if report:
+            raise typer.BadParameter("--report tells of one run; leave it out with --compare")
+        _compare(source, known, compare, out, as_json=as_json)
+        return
+    settings = settings_of(config, None)
+    run = _backtest_of(settings, known)
+    seconds = _play([run], source)
     found = run.result()
-    if out:
-        from pydantic_core import to_json
-
-        out.write_bytes(to_json(found, indent=2) + b"\n")
+    _write(out, found)
     if report:
         from recoup.web.backtest_report import render
 
         report.write_text(render(run, events.name, settings.currency), encoding="utf-8")
-    summary = {
-        "events": source.taken,
-        "duplicates": source.duplicates,
-        "rejected": source.rejected,
-        "incidents": len(found),
-        "seconds": round(seconds, 1),
-        "events_per_second": round(source.taken / max(seconds, 1e-9)),
-    }
+    summary = {**_effort(source, seconds), "incidents": len(found)}
     if as_json:
         show_json({**summary, "found": found})
     else:
-        _show(found, summary, source)
+        _show(found)
+        _show_effort(summary, source)
 
 
-def _play(run: "Backtest", source: "EventFile") -> float:
+def _backtest_of(settings: "Settings", changes: "list[Change]") -> "Backtest":
+    from dataclasses import replace
+
+    from detectors.backtest import Backtest
+    from detectors.configuration import DetectionConfig
+
+    detection = DetectionConfig.from_settings(settings.detect, currency=settings.currency)
+    return Backtest(replace(detection, charts=False), changes)
+
+
+def _compare(
+    source: "EventFile",
+    changes: "list[Change]",
+    files: tuple[Path, Path],
+    out: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Let two settings see the same events, in one reading of the file."""
+    from detectors.comparison import compare, sighted
+    from recoup.cli._comparing import as_plain, differences, names_of, show
+    from recoup.domain.base import from_ms
+
+    both = [settings_of(file, None) for file in files]
+    runs = [_backtest_of(settings, changes) for settings in both]
+    seconds = _play(runs, source)
+    first, last = runs[0].period_ms
+    a, b = (sighted(run.result(), from_ms(last)) for run in runs)
+    found = compare(a, b, (last - first) / 86_400_000)
+    differing = differences(both[0].detect, both[1].detect)
+    plain = {
+        "settings": {"a": str(files[0]), "b": str(files[1])},
+        "differences": [dict(zip(("name", "a", "b"), row, strict=True)) for row in differing],
+        **as_plain(found),
+        **_effort(source, seconds),
+    }
+    _write(out, plain)
+    if as_json:
+        show_json(plain)
+        return
+    names = names_of(files)
+    rows = [list(row) for row in differing]
+    text = "The two files say the same about detection."
+    show_table("Settings that differ", ["setting", *names], rows, empty=text)
+    show(found, *names)
+    _show_effort(plain, source)
+
+
+def _write(out: Path | None, found: object) -> None:
+    from pydantic_core import to_json
+
+    if out:
+        out.write_bytes(to_json(found, indent=2) + b"\n")
+
+
+def _play(runs: "Sequence[Backtest]", source: "EventFile") -> float:
     import time
 
     from rich.console import Console
@@ -83,15 +137,28 @@ def _play(run: "Backtest", source: "EventFile") -> float:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("reading", total=1.0)
-        for taken in run.run(source.blocks()):
-            done = f"{taken:,} events, {len(run.result())} incidents"
+        for block in source.blocks():
+            for run in runs:
+                run.take(block)
+            found = " and ".join(str(run.incidents) for run in runs)
+            done = f"{source.taken:,} events, {found} incidents"
             bar.update(task, completed=source.share_read, description=done)
+        for run in runs:
+            run.finish()
     return time.perf_counter() - start
 
 
-def _show(
-    found: "list[FoundIncident]", summary: dict[str, int | float], source: "EventFile"
-) -> None:
+def _effort(source: "EventFile", seconds: float) -> dict[str, int | float]:
+    return {
+        "events": source.taken,
+        "duplicates": source.duplicates,
+        "rejected": source.rejected,
+        "seconds": round(seconds, 1),
+        "events_per_second": round(source.taken / max(seconds, 1e-9)),
+    }
+
+
+def _show(found: "list[FoundIncident]") -> None:
     rows = [
         [
             f"{each.opened_at:%a %d %b %H:%M}",
@@ -109,6 +176,9 @@ def _show(
     columns = ["opened", "after", "kind", "metric", "cohort", "per hour", "cause"]
     text = "No incident: nothing left its baseline in this period."
     show_table("Incidents", columns, rows, empty=text)
+
+
+def _show_effort(summary: Mapping[str, Any], source: "EventFile") -> None:
     typer.echo(
         f"{summary['events']:,} events in {summary['seconds']} s "
         f"({summary['events_per_second']:,} a second); {source.duplicates:,} were repeats, "

@@ -96,3 +96,23 @@ def test_a_bad_change_is_named_with_its_line(
     events = str(world / "events.ndjson.gz")
     assert main(["backtest", events, "--changes", str(changes)]) == 1
     assert "changes.ndjson:2: kind" in capsys.readouterr().err
+
+
+def test_two_settings_are_set_side_by_side(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain, deaf = tmp_path / "plain.toml", tmp_path / "deaf.toml"
+    plain.write_text("[detect]\n")
+    deaf.write_text("[detect]\nwarm_up_h = 2000\n")
+    events, changes = str(world / "events.ndjson.gz"), str(world / "changes.ndjson")
+    out = tmp_path / "compared.json"
+    words = ["backtest", events, "--changes", changes, "--out", str(out)]
+    assert main([*words, "--compare", str(plain), str(deaf)]) == 0
+    assert "detect.warm_up_h" in capsys.readouterr().out
+    compared = json.loads(out.read_text())
+    truth = json.loads((world / "truth.json").read_text())[0]
+    opened = [each["opened_at"] for each in compared["only_a"]]
+    assert any(truth["onset"] <= at <= truth["end"] for at in opened)
+    assert compared["both"] == compared["only_b"] == []
+    assert compared["totals"]["b"]["incidents"] == 0
+    assert compared["totals"]["a"]["incidents_a_day"] == pytest.approx(len(opened) / DAYS, rel=0.05)
