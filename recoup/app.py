@@ -37,6 +37,7 @@ from integrations.tiktok_ads.client import TikTokCampaigns
 from integrations.tiktok_ads.settings import TikTokAdsSettings
 from integrations.webhook.client import SignedWebhooks
 from integrations.webhook.settings import WebhookSettings
+from recoup.digesting import Digests
 from recoup.domain.clock import Clock
 from recoup.domain.ids import IdSource, RandomIds
 from recoup.domain.incident import Incident
@@ -50,6 +51,7 @@ from recoup.domain.ports import (
     Pager,
     ReleaseControl,
     WebhookControl,
+    WeeklyDigest,
 )
 from recoup.settings import Settings
 from store.opening import Store, open_from
@@ -72,6 +74,7 @@ class App:
     directory: Directory
     change_readers: Mapping[str, Reader]
     """Inbound webhooks by vendor: headers (lower case) and raw body to what they tell."""
+    digests: WeeklyDigest
     http: VendorHttp
     """The connections to vendors; whoever ends an event loop before the process closes them."""
     provider: IdentityProvider | None = None
@@ -85,12 +88,14 @@ def build(settings: Settings, **overrides: Any) -> App:
     slack = settings.section(SlackSettings)
     launchdarkly = settings.section(LaunchDarklySettings)
     url = settings.public_url or f"http://{settings.host}:{settings.port}"
+    store: Store = overrides.get("store") or open_from(settings, clock)
+    chat = _chat(settings, store, url)
     app = App(
         settings=settings,
         clock=clock,
         ids=RandomIds(),
-        store=overrides.get("store") or open_from(settings, clock),
-        notifier=QuietNotifier(),
+        store=store,
+        notifier=chat or QuietNotifier(),
         pager=_pager(settings, http, url),
         flags=LaunchDarklyFlags(launchdarkly, http),
         campaigns=_campaigns(settings, http),
@@ -98,13 +103,18 @@ def build(settings: Settings, **overrides: Any) -> App:
         releases=_releases(settings, http),
         directory=SlackDirectory(slack, settings.section(PeopleSettings).members),
         change_readers=readers(settings, clock),
+        digests=Digests(settings, store, chat, settings.section(EmailSettings)),
         http=http,
     )
-    if slack.configured:
-        draw = partial(_chart, app.store) if slack.charts else None
-        app = replace(app, notifier=SlackNotifier(slack, url, draw))
     app = replace(app, **overrides)
     return app if app.provider else replace(app, provider=_provider(settings, app.directory))
+
+
+def _chat(settings: Settings, store: Store, url: str) -> SlackNotifier | None:
+    slack = settings.section(SlackSettings)
+    if not slack.configured:
+        return None
+    return SlackNotifier(slack, url, partial(_chart, store) if slack.charts else None)
 
 
 def _provider(settings: Settings, directory: Directory) -> IdentityProvider | None:

@@ -193,6 +193,27 @@ class WebSettings(_Part):
     event_requests_per_minute: int = Field(
         default=0, description="batches of events of one caller; 0 sets no limit"
     )
+    chart_link_days: float = Field(
+        default=30.0, description="a signed link to an incident's chart is good for this long"
+    )
+    metrics: Literal["open", "key", "off"] = Field(
+        default="open",
+        description="`GET /metrics`: for everybody who reaches it, with an API key, or not at all",
+    )
+
+
+class DigestSettings(_Part):
+    """When the digest of the last week is sent, and to whom."""
+
+    schedule: str = Field(
+        default="", description="a cron line such as `0 8 * * MON`; empty: only by command"
+    )
+    time_zone: str = Field(default="UTC", description="of the schedule, as Europe/Berlin")
+    slack: bool = Field(default=True, description="to Slack, where Slack is set up")
+    slack_channel: str = Field(
+        default="", description="id of the channel; empty: the channel for incidents"
+    )
+    email_to: Names = Field(default=(), description="who gets it by mail, through the SMTP server")
 
 
 class ClockSettings(_Part):
@@ -268,6 +289,7 @@ class Settings(_FromEnvironment):
     guard: GuardSettings = GuardSettings()
     privacy: PrivacySettings = PrivacySettings()
     web: WebSettings = WebSettings()
+    digest: DigestSettings = DigestSettings()
     clock: ClockSettings = ClockSettings()
     config_file: Path | None = Field(default=None, description="where these settings were read")
     sections: dict[str, dict[str, Any]] = Field(

@@ -9,6 +9,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.analysis import Analyst, DetectorAnalyst
+from activities.digesting import Digesting
 from activities.guarding import GuardingInterceptor
 from activities.joining import Ports, join
 from activities.lessons import Lessons
@@ -17,6 +18,7 @@ from playbooks.registry import shipped_actions
 from recoup.app import App
 from recoup.domain.calendar import Calendar
 from recoup.settings import ResponseSettings
+from workflows.digest import DigestWorkflow
 from workflows.incident import IncidentWorkflow
 
 GRACE = timedelta(seconds=3)
@@ -64,7 +66,7 @@ def make_worker(
     return Worker(
         client,
         task_queue=task_queue,
-        workflows=[IncidentWorkflow],
+        workflows=[IncidentWorkflow, DigestWorkflow],
         activities=activities,
         interceptors=[GuardingInterceptor()],
         sticky_queue_schedule_to_start_timeout=STICKY,
@@ -74,5 +76,6 @@ def make_worker(
 
 async def run_worker(app: App, client: Client, stop: asyncio.Event) -> None:
     """Run workflows and activities until ``stop`` is set."""
-    async with make_worker(client, app.settings.temporal.task_queue, join(ports_of(app))):
+    activities = [*join(ports_of(app)), Digesting(app.digests).send_digest]
+    async with make_worker(client, app.settings.temporal.task_queue, activities):
         await stop.wait()

@@ -76,3 +76,14 @@ NOTIFY: Policy = {
     ),
 }
 """Chat and pager: tried for a while, never waited for by the response itself."""
+
+DIGEST: Policy = {
+    "start_to_close_timeout": timedelta(seconds=60),
+    "schedule_to_close_timeout": timedelta(hours=12),
+    "heartbeat_timeout": _BEAT,
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=5),
+        maximum_interval=timedelta(minutes=15),
+    ),
+}
+"""A digest: no hurry, but it should come the same day."""

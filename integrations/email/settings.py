@@ -23,6 +23,11 @@ class EmailSettings(Section):
     to: tuple[str, ...] = Field(default=(), description="who gets a mail on escalation")
 
     @property
+    def can_send(self) -> bool:
+        """Whether there is a server to send by."""
+        return bool(self.host and self.sender)
+
+    @property
     def configured(self) -> bool:
         """Whether mail can be sent to somebody."""
-        return bool(self.host and self.sender and self.to)
+        return self.can_send and bool(self.to)

@@ -96,6 +96,12 @@ class SlackNotifier:
             unfurl_media=False,
         )
 
+    async def say(self, channel: str, text: str, blocks: list[dict[str, Any]]) -> None:
+        """Post a message that belongs to no incident; without a channel to that of incidents."""
+        channel = channel or self._settings.channel
+        await self._pacer.turn(channel)
+        await self._call("chat_postMessage", channel=channel, text=text, blocks=blocks)
+
     async def _redraw(self, channel: str, ts: str, incident: Incident) -> None:
         await self._draw("chat_update", incident, channel=channel, ts=ts)
 

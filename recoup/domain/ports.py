@@ -294,6 +294,22 @@ class Pager(Protocol):
         ...
 
 
+class WeeklyDigest(Protocol):
+    """Tells people how a week was."""
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """The ways that are set up: ``slack``, ``email``."""
+        ...
+
+    async def send(self, way: str, week: str) -> str:
+        """Send the digest of a week (``2026-W47``) one way; return where it went.
+
+        Sent again it may arrive twice. Raises TransientVendorError or VendorRefused.
+        """
+        ...
+
+
 class DecisionDesk(Protocol):
     """Takes a person's decision to the workflow that waits for it."""
 

@@ -107,6 +107,7 @@ def run_work(settings: Settings) -> None:
 
 async def _work(settings: Settings) -> None:
     from recoup.dispatch import run_dispatcher
+    from recoup.scheduling import keep_schedule
     from recoup.temporal import connect
     from recoup.worker import run_worker
 
@@ -118,6 +119,7 @@ async def _work(settings: Settings) -> None:
     app = build(settings)
     try:
         client = await connect(settings)
+        await keep_schedule(client, settings, app.digests.ways)
         say_ready("work")
         async with asyncio.TaskGroup() as group:
             group.create_task(run_worker(app, client, stop))

@@ -62,7 +62,8 @@ def add_api(web: FastAPI, app: App, desk: DecisionDesk, guard: Guard, metrics: M
     _add_changes(web, app, guard, metrics)
     _add_incidents(web, app, guard)
     _add_words(web, app, desk, guard)
-    _add_health(web, app, metrics)
+    _add_health(web, app)
+    _add_metrics(web, app, guard, metrics)
 
 
 def record_change(app: App, change: Change, actor: str = "api") -> bool:
@@ -181,10 +182,25 @@ def _decision(
     )
 
 
-def _add_health(web: FastAPI, app: App, metrics: Metrics) -> None:
-    def lag() -> int:
-        return app.store.head() - app.store.checkpoint(DETECTOR)
+def _lag(app: App) -> int:
+    return app.store.head() - app.store.checkpoint(DETECTOR)
 
+
+def _add_metrics(web: FastAPI, app: App, guard: Guard, metrics: Metrics) -> None:
+    who = app.settings.web.metrics
+    if who == "off":
+        return
+
+    @web.get("/metrics", include_in_schema=False)
+    def show_metrics(request: Request) -> Response:
+        if who == "key":
+            guard.check_api(request, Scope.INCIDENTS_READ)
+        metrics.lag.set(_lag(app))
+        metrics.open_incidents.set(len(app.store.incidents.list(open_only=True)))
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _add_health(web: FastAPI, app: App) -> None:
     @web.get("/healthz")
     async def healthz() -> dict[str, str]:
         """Tell that the process answers."""
@@ -193,13 +209,7 @@ def _add_health(web: FastAPI, app: App, metrics: Metrics) -> None:
     @web.get("/readyz")
     def readyz() -> JSONResponse:
         """Tell whether the store answers, and how far behind the detector is."""
-        return JSONResponse({"status": "ready", "detector_lag_events": lag()})
-
-    @web.get("/metrics", include_in_schema=False)
-    def show_metrics() -> Response:
-        metrics.lag.set(lag())
-        metrics.open_incidents.set(len(app.store.incidents.list(open_only=True)))
-        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+        return JSONResponse({"status": "ready", "detector_lag_events": _lag(app)})
 
     @web.get("/v1/schema")
     async def schema() -> dict[str, Any]:

@@ -27,6 +27,7 @@ from recoup.web.hooks import add_hooks
 from recoup.web.ingest import make_ingest
 from recoup.web.labelling import add_labelling
 from recoup.web.pages import add_pages
+from recoup.web.pictures import add_pictures
 from recoup.web.problems import for_people, on_error, on_http_error, on_invalid
 from recoup.web.rendering import Renderer
 from recoup.web.schema import describe_ingest
@@ -80,6 +81,7 @@ def build_web(
     add_tracker(web)
     renderer = Renderer()
     pages = add_pages(web, app, desk, guard, renderer, labels)
+    add_pictures(web, app, guard, secret)
     add_sign_in(web, app, guard, renderer, secret)
     web.add_exception_handler(RecoupError, for_people(pages.problem, on_error))
     web.add_exception_handler(HTTPException, for_people(pages.problem, on_http_error))

@@ -8,9 +8,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from detectors.evidence import IncidentEvidence, from_bytes
 from recoup.app import App
-from recoup.charts import draw
 from recoup.domain.errors import (
     Conflict,
     InvalidInput,
@@ -29,7 +27,7 @@ from recoup.web import lookups, operations, sessions
 from recoup.web.guard import OPERATOR_ROLES, Guard
 from recoup.web.rendering import Renderer, link
 from recoup.web.signin import form_of
-from recoup.web.views import get_incident, incident_of, overview_of
+from recoup.web.views import incident_of, overview_of
 
 View = Callable[..., dict[str, Any]]
 DAYS = (1, 7, 30)
@@ -56,8 +54,6 @@ def add_pages(
         ("/incidents/{incident_id}", pages.incident),
         ("/incidents/{incident_id}/report", pages.report),
         ("/incidents/{incident_id}/report.md", pages.report_markdown),
-        ("/incidents/{incident_id}/chart.png", pages.chart_png),
-        ("/incidents/{incident_id}/chart.svg", pages.chart_svg),
         ("/cohorts", pages.cohorts),
         ("/changes", pages.changes),
         ("/changes/{change_id:path}", pages.change),
@@ -227,31 +223,6 @@ class Pages:
         self._guard.check_page(request)
         text = await asyncio.to_thread(incident_report, self._app.store, incident_id)
         return PlainTextResponse(text, media_type="text/markdown")
-
-    # Pictures
-
-    async def chart_svg(self, request: Request, incident_id: str) -> Response:
-        """Draw the chart of an incident as SVG."""
-        self._guard.check_page(request)
-        return await self._chart(incident_id, "svg", "image/svg+xml")
-
-    async def chart_png(self, request: Request, incident_id: str) -> Response:
-        """Draw the chart of an incident as PNG, for chats."""
-        # Slack fetches the image without a key; its address holds an id nobody can guess.
-        del request
-        return await self._chart(incident_id, "png", "image/png")
-
-    async def _chart(self, incident_id: str, form: str, kind: str) -> Response:
-        def make() -> bytes:
-            incident = get_incident(self._app, incident_id)
-            record = self._app.store.evidence.get(incident_id)
-            if record is None:
-                raise NotFound(f"no chart for {incident_id!r} yet")
-            evidence: IncidentEvidence = from_bytes(record.payload)
-            return draw(incident, evidence, form)
-
-        image = await asyncio.to_thread(make)
-        return Response(image, media_type=kind, headers={"Cache-Control": "no-cache"})
 
     # What there is to do
 

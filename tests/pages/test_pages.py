@@ -1,6 +1,7 @@
 """The pages over HTTP: what they show, that it agrees with the log, and what they refuse."""
 
 import re
+import time
 from html import unescape
 from typing import Any
 from urllib.parse import quote
@@ -8,6 +9,7 @@ from urllib.parse import quote
 import pytest
 from starlette.testclient import TestClient
 
+from recoup.web.app import build_web
 from recoup.web.looking import Looking
 from recoup.web.lookups import change_of, cohort_from
 
@@ -184,3 +186,49 @@ def test_the_audit_log_can_be_narrowed_down_and_escapes_what_it_shows(
     assert "<on>" not in page
     assert "search 2.14" not in page
     assert client.get("/audit?before=abc").status_code == 422
+
+
+def test_a_chart_is_for_who_is_signed_in_or_has_a_link_to_it(
+    opening: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECOUP_API_KEYS", "the-key")
+    world = opening()
+    at = f"/incidents/{world.incident_id}"
+    with TestClient(build_web(world.app, world.desk), follow_redirects=False) as people:
+        for path in (f"{at}/chart", f"{at}/chart.png", f"{at}/chart.svg"):
+            assert people.get(path).status_code == 401
+        form = people.get("/signin").text
+        csrf = re.search(r'name="csrf" value="([^"]+)"', form)
+        assert csrf
+        people.post("/signin", data={"csrf": csrf[1], "key": "the-key"})
+        assert people.get(f"{at}/chart.png").content.startswith(b"\x89PNG")
+        signed = people.get(f"{at}/chart").headers["location"]
+        people.cookies.clear()
+        assert people.get(signed).content.startswith(b"\x89PNG")
+        assert people.get(signed[:-2]).status_code == 401
+        other = signed.replace(world.incident_id, "inc_0")
+        assert people.get(other).status_code == 401
+        assert people.get(signed.replace(".png", ".svg")).status_code == 401
+
+
+def test_a_link_to_a_chart_ends(opening: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECOUP_WEB__CHART_LINK_DAYS", "0.000001")
+    world = opening()
+    with TestClient(build_web(world.app, world.desk), follow_redirects=False) as people:
+        signed = people.get(f"/incidents/{world.incident_id}/chart").headers["location"]
+        time.sleep(1.1)
+        assert people.get(signed).status_code == 401
+
+
+@pytest.mark.parametrize(("who", "without", "with_key"), [("open", 200, 200), ("key", 401, 200),
+                                                          ("off", 404, 404)])  # fmt: skip
+def test_metrics_are_for_whom_the_settings_say(
+    opening: Any, monkeypatch: pytest.MonkeyPatch, who: str, without: int, with_key: int
+) -> None:
+    monkeypatch.setenv("RECOUP_API_KEYS", "the-key")
+    monkeypatch.setenv("RECOUP_WEB__METRICS", who)
+    world = opening()
+    with TestClient(build_web(world.app, world.desk)) as machine:
+        assert machine.get("/metrics").status_code == without
+        given = {"Authorization": "Bearer the-key"}
+        assert machine.get("/metrics", headers=given).status_code == with_key

@@ -7,6 +7,7 @@ from slack_sdk.errors import SlackObjectFormationError
 from slack_sdk.models.blocks import Block
 
 MOST_BLOCKS, MOST_TEXT = 50, 13_200
+MOST_FIELDS, FIELD = 10, 2000
 SECTION, HEADER, ELEMENTS, CONTEXT_ELEMENTS, BLOCK_ID = 3000, 150, 25, 10, 255
 
 
@@ -51,12 +52,22 @@ def _is_wrong(block: dict[str, Any], files: set[str]) -> bool:
     except SlackObjectFormationError:
         return True
     limit = {"section": SECTION, "header": HEADER}.get(block["type"])
-    shown = block.get("text", {}).get("text")
-    if limit is not None and not 0 < _size(shown or "") <= limit:
+    if limit is not None and not _has_text(block, limit):
         return True
     most = {"actions": ELEMENTS, "context": CONTEXT_ELEMENTS}.get(block["type"], ELEMENTS)
     elements = block.get("elements", [])
     return len(elements) > most or any(_is_wrong_element(element) for element in elements)
+
+
+def _has_text(block: dict[str, Any], limit: int) -> bool:
+    """Tell whether a header or section has its text; a section may have fields instead."""
+    fields = block.get("fields", [])
+    if len(fields) > MOST_FIELDS or any(not 0 < _size(f["text"]) <= FIELD for f in fields):
+        return False
+    shown = block.get("text", {}).get("text")
+    if shown is None and fields:
+        return True
+    return 0 < _size(shown or "") <= limit
 
 
 def _is_wrong_element(element: dict[str, Any]) -> bool:

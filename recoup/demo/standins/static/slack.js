@@ -31,7 +31,12 @@ async function click(action, option) {
 }
 function block(b) {
   if (b.type === "header") return el("p", "head", plain(b.text.text));
-  if (b.type === "section") return mrkdwn(el("div", "section"), b.text.text);
+  if (b.type === "section") {
+    const s = el("div", "section");
+    if (b.text) mrkdwn(s, b.text.text);
+    for (const f of b.fields || []) s.append(mrkdwn(el("div", "field"), f.text));
+    return s;
+  }
   if (b.type === "divider") return el("hr");
   if (b.type === "image") { const i = el("img", "image"); i.src = b.image_url || `/_files/${b.slack_file.id}`; i.alt = b.alt_text; i.onerror = () => i.remove(); return i; }
   if (b.type === "context") { const c = el("div", "context"); b.elements.forEach((e) => mrkdwn(c, e.text)); return c; }
