@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 RUN    := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos check bench bench-detection bench-causes bench-localise bench-recovery bench-feedback faults lock clean
+.PHONY: help demo test chaos check docs bench bench-detection bench-causes bench-localise bench-recovery bench-feedback faults lock clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -40,6 +40,9 @@ chaos: $(DEV) ## the roles killed 50 times under load on each back end; some min
 
 check: $(DEV) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+docs: $(DEV) ## the documentation as a site in out/docs; fails on a link that leads nowhere
+	$(BIN)/python -m mkdocs build --strict
 
 bench: $(DEV) ## what the full path costs, as ratios measured side by side; one JSON line a figure
 	@$(BIN)/python tests/benchmarks/bench.py $(ARGS)
