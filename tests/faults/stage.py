@@ -17,6 +17,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from temporalio.client import Client
+from temporalio.service import RPCError
+
 from recoup.domain.changes import Change, ChangeKind
 from recoup.domain.clock import SystemClock
 from recoup.domain.cohort import Cohort
@@ -51,6 +54,7 @@ class Stage:
         self.kills = {"worker": 0, "server": 0, "database": 0}
         self.store: Store
         self.desk: TemporalDesk
+        self.client: Client
 
     # Keeping it running
 
@@ -137,11 +141,22 @@ class Stage:
         while loop.time() < end:
             incident = await self._patiently(lambda: self.store.incidents.get(incident_id))
             if incident is not None and incident.report:
-                return incident
+                return incident if await self._is_over(incident_id, end) else None
             if incident is not None and incident.status is Status.AWAITING_APPROVAL:
                 await self._press(incident)
             await asyncio.sleep(0.1)
         return None
+
+    async def _is_over(self, incident_id: str, end: float) -> bool:
+        """Wait for the workflow's own end: a fault may still strike after the last fact."""
+        loop = asyncio.get_running_loop()
+        handle = self.client.get_workflow_handle(incident_id)
+        while loop.time() < end:
+            with contextlib.suppress(RPCError, TimeoutError):
+                await asyncio.wait_for(handle.result(), 10.0)
+                return True
+            await asyncio.sleep(0.1)
+        return False
 
     async def _press(self, incident: Incident) -> None:
         story = incident.id.split("_")[0]
@@ -207,7 +222,8 @@ async def staged(
     keeper = None
     try:
         stage.store = open_from(stage.settings)
-        stage.desk = TemporalDesk(await connect(stage.settings), answer_within_s=5)
+        stage.client = await connect(stage.settings)
+        stage.desk = TemporalDesk(stage.client, answer_within_s=5)
         keeper = asyncio.create_task(stage.keep())
         yield stage
         assert not keeper.done() or keeper.result()

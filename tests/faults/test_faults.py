@@ -58,7 +58,6 @@ STORIES = {
         "fact:incident.escalated",
     ],
 }
-EVERY_POINT = [(story, point) for story, points in STORIES.items() for point in points]
 AT_ONCE = 12
 SLICE = [
     ("simple", "vendor:switch", "worker"),
@@ -107,11 +106,12 @@ async def test_a_death_at_the_worst_moments_loses_and_repeats_nothing(
 
 @pytest.mark.chaos
 @pytest.mark.timeout(900)
+@pytest.mark.parametrize("story", STORIES)
 @pytest.mark.parametrize("kind", ["worker", "server"])
 async def test_a_death_at_every_step_loses_and_repeats_nothing(
-    tmp_path: Path, kind: str, judged: list[Judgement]
+    tmp_path: Path, kind: str, story: str, judged: list[Judgement]
 ) -> None:
-    faults = named([(story, point, kind) for story, point in EVERY_POINT])
+    faults = named([(story, point, kind) for point in STORIES[story]])
     async with staged(tmp_path, faults) as stage:
         hold(await play(stage, faults), judged)
 
@@ -133,9 +133,10 @@ def postgres() -> Iterator[Any]:
 
 @pytest.mark.chaos
 @pytest.mark.timeout(900)
+@pytest.mark.parametrize("story", STORIES)
 async def test_a_dead_database_at_every_step_loses_and_repeats_nothing(
-    tmp_path: Path, postgres: Any, judged: list[Judgement]
+    tmp_path: Path, story: str, postgres: Any, judged: list[Judgement]
 ) -> None:
-    faults = named([(story, point, "database") for story, point in EVERY_POINT])
+    faults = named([(story, point, "database") for point in STORIES[story]])
     async with staged(tmp_path, faults, postgres, postgres.get_uri()) as stage:
         hold(await play(stage, faults), judged)
