@@ -96,9 +96,10 @@ class EventDecoder:
             events = self._decode_many(body)
             if len(events) != count:
                 return None
+            known = self._checked.get
             for event in events:
                 raw = bytes(event.dims)
-                event.dims = self._checked.get(raw) or self._check_dims(raw)
+                event.dims = known(raw) or self._check_dims(raw)
                 if event.time.tzinfo is not UTC:
                     event.time = _to_utc(event.time)
         except (ValueError, RecursionError):
@@ -169,14 +170,23 @@ class DimensionCensus:
 
     names_limit = 200
     values_limit = 10_000
+    usual_limit = 20_000
 
     def __init__(self) -> None:
         self._values: dict[str, set[int]] = {}
         self._reported: dict[str, int] = {}
+        self._usual: set[tuple[str, str]] = set()
+        """Pairs that were counted: most texts hold nothing else, which one subtraction tells."""
 
     def observe(self, dims: dict[str, str]) -> None:
         """Count the values of one event."""
-        for name, value in dims.items():
+        news = dims.items() - self._usual
+        if not news:
+            return
+        if len(self._usual) > self.usual_limit:
+            self._usual.clear()
+        self._usual |= news
+        for name, value in news:
             seen = self._values.get(name)
             if seen is None:
                 if len(self._values) >= self.names_limit:

@@ -1,6 +1,7 @@
 """People are pseudonyms; a forgotten person stays forgotten while log, replay and audit hold."""
 
 import base64
+import hmac
 import json
 import sqlite3
 from pathlib import Path
@@ -15,7 +16,7 @@ from recoup.domain.facts import SubjectErased
 from store.audit import verify
 from store.opening import Store, open_store
 from store.people import erase_subject, export_subject
-from store.pseudonyms import Privacy
+from store.pseudonyms import Privacy, _pseudonym
 
 
 def users(store: Store) -> list[str | None]:
@@ -43,6 +44,13 @@ def test_a_person_is_one_pseudonym_everywhere(
     assert ann == again != bob
     assert str(ann).startswith("p_")
     assert "ann" not in str(ann)
+
+
+def test_the_pseudonym_of_a_key_never_changes() -> None:
+    """It stands in the log for ever: another spelling would cut every person from their past."""
+    digest = hmac.digest(b"k" * 32, b"ann", "sha256")
+    expected = "p_" + base64.b32encode(digest[:15]).decode().lower()
+    assert _pseudonym(b"k" * 32, "ann") == expected == PSEUDONYM_OF_ANN
 
 
 def test_nothing_in_the_database_names_the_person(
@@ -158,3 +166,6 @@ def test_sqlite_keeps_its_own_key_and_keeps_it_private(
     store = open_store(sqlite_url, clock)
     assert export(store, "ann") == ["e0", "e1"]
     store.close()
+
+
+PSEUDONYM_OF_ANN = "p_rlpogc6h6azxh2tcu6bsby3p"
