@@ -5,13 +5,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from store import tables as t
 from store.database import Database
 
 FIRST_CHAIN = "0" * 64
 """What the first fact is chained to."""
+
+# Made once: building a statement takes longer than the database takes for this row.
+_LOCK = select(t.head).with_for_update()
+_ADVANCE = update(t.head).values(
+    **{name: bindparam(f"new_{name}") for name in ("position", "chain", "facts", "erasures")},
+    **{name: t.head.c[name] + bindparam(f"more_{name}") for name in t.COUNTERS},
+)
 
 
 @dataclass
@@ -36,18 +43,18 @@ class Head:
 def appending(database: Database) -> Iterator[Head]:
     """Give the head of the log; what was appended is durable once the block has ended."""
     with database.writing() as connection:
-        row = connection.execute(select(t.head).with_for_update()).one()
+        row = connection.execute(_LOCK).one()
         head = Head(connection, row.position, row.chain, row.facts, row.erasures)
         yield head
-        counted = {name: t.head.c[name] + count for name, count in head.counts.items() if count}
         connection.execute(
-            update(t.head).values(
-                position=head.position,
-                chain=head.chain,
-                facts=head.facts,
-                erasures=head.erasures,
-                **counted,
-            )
+            _ADVANCE,
+            {
+                "new_position": head.position,
+                "new_chain": head.chain,
+                "new_facts": head.facts,
+                "new_erasures": head.erasures,
+                **{f"more_{name}": head.counts[name] for name in t.COUNTERS},
+            },
         )
 
 
