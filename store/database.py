@@ -18,6 +18,21 @@ from recoup.domain.errors import ConfigurationError, LogDamaged, StorageUnavaila
 SQLITE_BUSY_MS = 60_000
 _WRITES = "recoup_writes"
 _DAMAGED = ("malformed", "not a database")
+_WAYS_ON = {
+    "free some space, or mend the disk; whoever was not acknowledged comes again": (
+        "is full",
+        "disk I/O error",
+        "No space left",
+    ),
+    "let the user of this process write the data folder and the files in it": (
+        "readonly",
+        "unable to open",
+        "Permission denied",
+        "Read-only",
+    ),
+    "is the database server up? the next call connects anew": ("connect", "timeout expired"),
+}
+"""What to do about a failure, by the words of it."""
 _DIRECT = "sqlite:// and sqlite:///:memory: are not kept; use sqlite:///FILE or postgresql://..."
 
 
@@ -98,7 +113,9 @@ def _named(text: str, error: BaseException) -> Exception:
     if any(word in text for word in _DAMAGED):
         return LogDamaged(f"the database file is damaged ({text}); restore a backup")
     if isinstance(error, OSError | PoolTimeout | DBAPIError | sqlite3.Error):
-        return StorageUnavailable(f"the store cannot be used now: {text}")
+        ways = (way for way, words in _WAYS_ON.items() if any(word in text for word in words))
+        way_on = next(ways, "nothing was stored by this call, and it may be repeated")
+        return StorageUnavailable(f"the store cannot be used now: {text}; {way_on}")
     return RuntimeError(text)
 
 

@@ -35,7 +35,7 @@ def play(lines: list[bytes], size: int, *, restart: bool = False) -> tuple[list[
         engine.observe_events(EventBlock(position, len(part), now_ms, b"\n".join(part)))
         position += len(part)
         output = engine.advance()
-        found += [f"{stream} {new.fact_id}" for stream, new in output.facts]
+        found += [f"{stream} {new.model_dump_json()}" for stream, new in output.facts]
         evidence = output.evidence[-1].payload if output.evidence else evidence
         if restart and at % (size * 7) == 0:
             engine = DetectionEngine.restore(CONFIG, engine.snapshot())

@@ -19,6 +19,13 @@ from store.audit import verify
 from store.backup import back_up, heal
 from store.opening import Store, open_store
 
+PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
+
+
+def is_on_the_page(words: str) -> bool:
+    """Whether the operators' page has what an error really says, and what to do about it."""
+    return words in " ".join(PAGE.read_text().split())
+
 
 def run(code: str, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -60,6 +67,8 @@ def test_a_full_disk_is_named_and_what_was_acknowledged_is_there(
     assert done.returncode == 0, done.stderr
     acknowledged, _, words = done.stdout.partition(" ")
     assert "the store cannot be used now" in words
+    assert "free some space, or mend the disk" in words
+    assert is_on_the_page("free some space, or mend the disk")
     assert int(acknowledged) > 50
     store = opening(sqlite_url)
     assert store.stats().events == int(acknowledged)
@@ -96,6 +105,8 @@ def test_a_read_only_folder_is_named(tmp_path: Path, event: Any, clock: FixedClo
         done = run(code, place)
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith(("StorageUnavailable", "ConfigurationError")), done.stdout
+        way_on = ("let the user of this process write the data folder", "cannot make the folder")
+        assert any(words in done.stdout and is_on_the_page(words) for words in way_on), done.stdout
     folder.chmod(0o755)
     for path in folder.iterdir():
         path.chmod(0o644)
@@ -117,6 +128,8 @@ def test_a_truncated_snapshot_gives_way_to_the_one_before(store: Store) -> None:
     with structlog.testing.capture_logs() as logs:
         assert store.latest_snapshot("p") == (3, b"state 3")
     assert [(entry["event"], entry["position"]) for entry in logs] == [("snapshot.damaged", 4)]
+    assert logs[0]["way_on"].startswith("an earlier snapshot, or the log from its start")
+    assert is_on_the_page("snapshot.damaged")
     alter(store, "UPDATE snapshots SET payload = :nothing", nothing=b"")
     assert store.latest_snapshot("p") is None
 
@@ -135,8 +148,9 @@ def test_a_flipped_bit_in_a_block_is_found_and_healed_from_a_backup(
     flipped = bytearray(data)
     flipped[len(flipped) // 2] ^= 4
     alter(store, "UPDATE blocks SET data = :data WHERE first_position = 2", data=bytes(flipped))
-    with pytest.raises(LogDamaged, match=r"positions 2 to 2 .*`recoup log heal"):
+    with pytest.raises(LogDamaged, match=r"positions 2 to 2 does not verify; `recoup log heal"):
         store.read(0)
+    assert is_on_the_page("does not verify")
     [problem] = verify(store.database).problems
     assert "positions 2 to 2" in problem
     assert store.ingest(event(9)).accepted == 1
@@ -150,8 +164,9 @@ def test_a_damaged_database_file_is_named(
     sqlite_url: str, clock: FixedClock, tmp_path: Path
 ) -> None:
     (tmp_path / "recoup.db").write_bytes(b"this is no database" * 1000)
-    with pytest.raises(LogDamaged, match="restore a backup"):
+    with pytest.raises(LogDamaged, match="the database file is damaged .* restore a backup"):
         open_store(sqlite_url, clock)
+    assert is_on_the_page("the database file is damaged")
 
 
 def test_a_lost_postgres_connection_is_named_and_the_next_call_works(
@@ -171,8 +186,9 @@ def test_a_lost_postgres_connection_is_named_and_the_next_call_works(
 
     count = store.ingestor._count
     store.ingestor._count = lose_it
-    with pytest.raises(StorageUnavailable):
+    with pytest.raises(StorageUnavailable, match="is the database server up"):
         store.ingest(event(2))
+    assert is_on_the_page("is the database server up? the next call connects anew")
     store.ingestor._count = count
     assert store.ingest(event(2)).accepted == 1
     lose_it()
@@ -186,7 +202,7 @@ def test_a_lost_postgres_connection_is_named_and_the_next_call_works(
 
 
 def test_an_unreachable_postgres_is_named(clock: FixedClock) -> None:
-    with pytest.raises(StorageUnavailable, match="cannot be used now"):
+    with pytest.raises(StorageUnavailable, match="is the database server up"):
         open_store("postgresql://nobody@127.0.0.1:1/none?connect_timeout=2", clock)
 
 
