@@ -27,7 +27,8 @@ START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 HOURS = 10
 BREAKS_AFTER_H = 8.0
 """From then on nobody on iOS 16 completes an order."""
-READY_WITHIN_S = 90.0
+READY_WITHIN_S = 300.0
+"""Four processes start one after the other, perhaps on a machine that has other things to do."""
 
 
 def recorded_shop(events: int, seed: int) -> list[bytes]:
