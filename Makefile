@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 RUN    := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos check docs bench bench-detection bench-causes bench-localise bench-recovery bench-feedback faults lock clean
+.PHONY: help demo test chaos check docs pictures bench bench-detection bench-causes bench-localise bench-recovery bench-feedback faults lock clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -43,6 +43,9 @@ check: $(DEV) ## format, lint, types, import contracts
 
 docs: $(DEV) ## the documentation as a site in out/docs; fails on a link that leads nowhere
 	$(BIN)/python -m mkdocs build --strict
+
+pictures: $(DEV) ## the pictures of docs/images, from a made shop in a real browser
+	$(BIN)/python -m tests.pages.taking_pictures
 
 bench: $(DEV) ## what the full path costs, as ratios measured side by side; one JSON line a figure
 	@$(BIN)/python tests/benchmarks/bench.py $(ARGS)

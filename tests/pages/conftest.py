@@ -7,7 +7,7 @@ import fcntl
 import json
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -70,12 +70,13 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "done").exists():
             folder.mkdir(exist_ok=True)
-            _make(folder)
+            make_shop(folder)
             (folder / "done").touch()
     return folder
 
 
-def _make(folder: Path) -> None:
+def make_shop(folder: Path, changes: Sequence[Change] = ()) -> None:
+    """Record the shop, detect, and respond; without ``changes`` with those of the tests."""
     config = folder / "recoup.toml"
     config.write_text("[detect]\nwarm_up_h = 7\n")
     app = build(load(config, data_dir=folder), clock=FixedClock(END))
@@ -86,7 +87,7 @@ def _make(folder: Path) -> None:
     lines += shop.until(END)
     for at in range(0, len(lines), 5000):
         app.store.ingest(b"\n".join(lines[at : at + 5000]))
-    for change in _changes():
+    for change in changes or _changes():
         app.store.record_change(change)
     watch = Watch(app, threading.Event())
     watch._resume()
@@ -114,7 +115,7 @@ def _respond(app: App) -> None:
     record = app.store.evidence.get(incident.id)
     assert record is not None
     changes = app.store.changes.between(END - timedelta(days=1), END)
-    found = investigate(from_bytes(record.payload), changes, CauseModel(), explain=False)
+    found = investigate(from_bytes(record.payload), changes, CauseModel.default(), explain=False)
     proposal = Proposal(
         proposal_id="prop_1",
         version=1,

@@ -1,17 +1,16 @@
-"""Takes the pictures of docs/images from a demo that is played for it: ``make pictures``.
+"""Takes the pictures of docs/images: ``make pictures``.
 
-The demo is kept running after its end; every page is taken light and dark, wide and narrow.
+The shop is that of the page tests: simulated traffic, a widget that breaks, the real detector and
+the real ranking of causes. The weeks before, for the page of the business, are invented.
 """
 
 import json
-import re
+import random
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Literal
@@ -19,39 +18,71 @@ from typing import Literal
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
+from recoup.app import build
+from recoup.demo.standins.running import Running
+from recoup.domain.changes import Change
+from recoup.domain.clock import FixedClock
+from recoup.domain.cohort import Cohort
+from recoup.domain.facts import (
+    Fact,
+    IncidentClosed,
+    IncidentKind,
+    IncidentOpened,
+    NewFact,
+    Resolution,
+    Severity,
+)
+from recoup.domain.money import Impact, MoneyRange
+from recoup.settings import load
+from recoup.web.app import build_web
+from tests.pages.conftest import BROKEN, END, FLAG, Desk, make_shop
+
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 WIDTHS = {"wide": 1280, "narrow": 390}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-COLOURS = 128
-TALLEST = 2600
+COLOURS, TALLEST = 96, 2400
+PAST_WEEKS = 11
+CHANGES = (
+    Change(id=FLAG, kind="flag", time=BROKEN, title="payment-widget-v2 turned on",
+           ref="payment-widget-v2", scope={"os": ["iOS 16", "iOS 17"]},
+           undo={"action": "flag_rollback", "flag": "payment-widget-v2", "project": "shop"}),
+    Change(id="campaign:ig", kind="campaign", time=BROKEN - timedelta(hours=3),
+           title="Instagram budget doubled", scope={"campaign": "ig_sale"}),
+    Change(id="price:77", kind="price", time=BROKEN - timedelta(hours=5),
+           title="Winter shoes 10 % cheaper", scope={"category": "shoes"}),
+)  # fmt: skip
 
 
-@contextmanager
-def demo(seed: str) -> Iterator[tuple[str, str]]:
-    """Play the demo to its end; give the addresses of its Slack page and of Recoup."""
-    command = [sys.executable, "-m", "recoup", "demo", "--auto-approve", "--keep", "--seed", seed]
-    with tempfile.TemporaryDirectory() as data:
-        playing = subprocess.Popen([*command, "--data", data], stdout=subprocess.PIPE, text=True)
-        assert playing.stdout is not None
-        try:
-            said = ""
-            for line in playing.stdout:
-                sys.stdout.write(line)
-                said += line
-                if "press Ctrl-C" in line:
-                    break
-            slack = re.search(r"Slack page +(http\S+)", said)
-            recoup = re.search(r"Recoup +(http\S+)", said)
-            assert slack
-            assert recoup
-            yield slack[1], recoup[1]
-        finally:
-            playing.send_signal(signal.SIGINT)
-            playing.wait(30)
+def past(chance: random.Random) -> Iterator[tuple[str, list[Fact]]]:
+    """Yield invented incidents of the weeks before, each with its facts."""
+    for week in range(1, PAST_WEEKS + 1):
+        for number in range(chance.choice((0, 1, 1, 2, 3))):
+            name = f"past-{week}-{number}"
+            onset = END - timedelta(weeks=week, hours=chance.uniform(0, 60))
+            opened = onset + timedelta(minutes=chance.uniform(4, 30))
+            risk = chance.uniform(300, 4000)
+            hours = chance.uniform(0.4, 3.0)
+            false = chance.random() < 0.12
+            yield name, [
+                IncidentOpened(
+                    incident_id=name, kind=IncidentKind.BUSINESS, severity=Severity.HIGH,
+                    metric="checkout_started->order_completed", cohort=Cohort({"country": "DE"}),
+                    direction="drop", onset_at=onset, opened_at=opened, expected=0.8,
+                    observed=0.5, trials=300, at_risk_per_hour=money(risk), alarm_id=name),
+                IncidentClosed(
+                    incident_id=name, closed_at=onset + timedelta(hours=hours),
+                    resolution=Resolution.FALSE_POSITIVE if false else Resolution.RECOVERED,
+                    impact=Impact(at_risk_per_hour=money(risk), lost_so_far=money(risk * hours)),
+                    recovered_per_hour=None if false else money(0.9 * risk)),
+            ]  # fmt: skip
+
+
+def money(mid: float) -> MoneyRange:
+    return MoneyRange(low=0.8 * mid, mid=mid, high=1.2 * mid)
 
 
 def take(browser: Browser, url: str, name: str) -> None:
-    """Take one page four times."""
+    """Take one page light and dark, wide and narrow."""
     for scheme in SCHEMES:
         for width_name, width in WIDTHS.items():
             context = browser.new_context(
@@ -59,7 +90,6 @@ def take(browser: Browser, url: str, name: str) -> None:
             )
             page = context.new_page()
             page.goto(url)
-            page.wait_for_timeout(1500)
             taken = Image.open(BytesIO(page.screenshot(full_page=True))).convert("RGB")
             taken = taken.crop((0, 0, taken.width, min(taken.height, TALLEST)))
             small = taken.quantize(COLOURS, dither=Image.Dither.NONE)
@@ -67,24 +97,28 @@ def take(browser: Browser, url: str, name: str) -> None:
             context.close()
 
 
-def main(seed: str) -> None:
-    """Take every picture."""
-    with demo(seed) as (slack, recoup), sync_playwright() as playwright:
+def main(folder: Path) -> None:
+    """Make the shop in a folder and take every picture."""
+    make_shop(folder, CHANGES)
+    app = build(load(data_dir=folder), clock=FixedClock(END))
+    incident = app.store.incidents.list()[0].id
+    for name, facts in past(random.Random(7)):
+        at = next(fact.opened_at for fact in facts if isinstance(fact, IncidentOpened))
+        new = [NewFact(fact_id=f"{name}-{n}", fact=f, occurred_at=at) for n, f in enumerate(facts)]
+        app.store.append(name, new)
+    with Running(build_web(app, Desk())) as running, sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
-        page = browser.new_page()
-        page.goto(f"{recoup}/incidents")
-        incident = page.locator("tbody th a").first.get_attribute("href")
-        page.close()
-        take(browser, recoup, "overview")
-        take(browser, f"{recoup}{incident}", "incident")
-        take(browser, f"{recoup}/business", "business")
-        take(browser, slack, "slack")
+        take(browser, running.url, "overview")
+        take(browser, f"{running.url}/incidents/{incident}", "incident")
+        take(browser, f"{running.url}/business", "business")
         browser.close()
+    app.store.close()
     sizes = {path.name: path.stat().st_size for path in sorted(IMAGES.glob("*.png"))}
     sys.stdout.write(json.dumps(sizes, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "3")
+    with tempfile.TemporaryDirectory() as made:
+        main(Path(made))
