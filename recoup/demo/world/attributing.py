@@ -157,32 +157,45 @@ def report(ranked: Sequence[Ranked]) -> dict[str, Any]:
     }
     return {
         "figures": {name: figures(found[ALL]) for name, found in verdicts.items()},
-        "reliability": {name: reliability(found[ALL]) for name, found in verdicts.items()},
+        "reliability": {name: reliability(found[ALL]) for name, found in verdicts.items()}
+        | {ALL: reliability(by_plan[ALL])},
         "ablation": {plan: figures(found) for plan, found in by_plan.items()},
         "impact": impact(ranked),
     }
 
 
 def draw_reliability(rows: dict[str, list[dict[str, float]]], path: Path) -> None:
-    """Write the reliability diagram: what was said against what proved right, by habit."""
+    """Write the reliability diagram: what was said against what proved right, with 90 % bars."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5.2, 4.6), dpi=110, layout="constrained")
     axes: Any = figure.subplots()
     axes.plot([0, 1], [0, 1], color="#767676", linestyle="--", linewidth=1, label="honest")
-    styles = (("#0072b2", "o"), ("#d55e00", "s"), ("#009e73", "^"), ("#cc79a7", "D"))
-    for (name, points), (colour, mark) in zip(rows.items(), styles, strict=False):
-        axes.plot(
-            [row["said"] for row in points],
-            [row["right"] for row in points],
-            color=colour,
-            marker=mark,
-            label=f"{name} ({sum(row['cases'] for row in points):.0f})",
-        )
-    axes.set_xlabel("probability given to the first cause")
-    axes.set_ylabel("share that was right")
-    axes.set_xlim(0, 1.02)
-    axes.set_ylim(0, 1.02)
+    colours = {"neat": "#e69f00", "sloppy": "#009e73", "any_kind": "#cc79a7"}
+    for name, colour in colours.items():
+        curve = [[row[key] for row in rows.get(name, [])] for key in ("said", "right")]
+        axes.plot(*curve, color=colour, marker=".", linewidth=1, alpha=0.7, label=name)
+    points = rows[ALL]
+    bounds = np.array([_wilson(row["right"], row["cases"]) for row in points]).reshape(-1, 2)
+    right = np.array([row["right"] for row in points])
+    axes.errorbar(
+        [row["said"] for row in points],
+        right,
+        yerr=[right - bounds[:, 0], bounds[:, 1] - right],
+        color="#0072b2",
+        marker="o",
+        capsize=3,
+        label=f"all {sum(row['cases'] for row in points):.0f} rankings",
+    )
+    axes.set(xlabel="probability given to the first cause", ylabel="share that was right")
+    axes.set(xlim=(0, 1.02), ylim=(0, 1.02))
     axes.legend(fontsize=8, loc="upper left", frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path)
+
+
+def _wilson(share: float, cases: float, z: float = 1.645) -> tuple[float, float]:
+    """Return between what a share lies with 90 %."""
+    middle = (share + z * z / (2 * cases)) / (1 + z * z / cases)
+    half = z * ((share * (1 - share) + z * z / (4 * cases)) / cases) ** 0.5 / (1 + z * z / cases)
+    return min(middle - half, share), max(middle + half, share)
