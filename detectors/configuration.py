@@ -36,7 +36,12 @@ class DetectionConfig:
 
     @classmethod
     def from_settings(
-        cls, settings: DetectSettings, *, currency: str = "EUR", shadow: bool = False
+        cls,
+        settings: DetectSettings,
+        *,
+        currency: str = "EUR",
+        shadow: bool = False,
+        charts: bool = True,
     ) -> "DetectionConfig":
         """Return the engine's form of the settings."""
         return cls(
@@ -50,4 +55,5 @@ class DetectionConfig:
             max_values_per_dimension=settings.max_values_per_dimension,
             currency=currency,
             shadow=shadow,
+            charts=charts,
         )

@@ -14,8 +14,6 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
-    BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -29,6 +27,11 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from recoup.detect_settings import DEFAULT_FUNNEL as DEFAULT_FUNNEL
+from recoup.detect_settings import DetectSettings as DetectSettings
+from recoup.detect_settings import Names as Names
+from recoup.detect_settings import Part
+from recoup.detect_settings import split_commas as split_commas
 from recoup.domain.clock import Clock, PacedClock, SystemClock
 from recoup.domain.errors import ConfigurationError
 from recoup.domain.limits import Limits, parse_windows
@@ -37,25 +40,6 @@ PREFIX = "RECOUP_"
 SECRET_WORDS = ("token", "secret", "password", "authorization", "_key", "signature", "apikey")
 LEAST_SECRET = 6
 """Anything shorter would be found in innocent words."""
-DEFAULT_FUNNEL = (
-    "page_viewed",
-    "product_viewed",
-    "product_added",
-    "checkout_started",
-    "payment_attempted",
-    "order_completed",
-)
-
-
-def split_commas(value: object) -> object:
-    """Turn ``a, b`` of an environment variable into two values; leave a list as it is."""
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_commas)]
-"""Several texts: a list in the file, separated by commas in the environment."""
 
 
 def is_secret_name(name: str) -> bool:
@@ -63,11 +47,7 @@ def is_secret_name(name: str) -> bool:
     return any(word in name.lower() for word in SECRET_WORDS)
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TemporalSettings(_Part):
+class TemporalSettings(Part):
     """Where the Temporal server is; ``embedded`` starts a dev server from its PyPI wheel."""
 
     embedded: bool = Field(
@@ -81,27 +61,7 @@ class TemporalSettings(_Part):
     )
 
 
-class DetectSettings(_Part):
-    """What is watched and how eagerly."""
-
-    tick_s: int = Field(default=60, description="seconds of event time between decisions")
-    grace_s: int = Field(default=10, description="how long a tick waits for stragglers")
-    funnel: tuple[str, ...] = Field(
-        default=DEFAULT_FUNNEL, description="event types in the order of the funnel"
-    )
-    horizon_s: int = Field(default=1800, description="longest wait for a step's outcome")
-    false_alarms_per_month: float = Field(
-        default=1.0, description="the budget from which every threshold follows"
-    )
-    warm_up_h: float = Field(default=48.0, description="event time before anything may alarm")
-    max_cohort_dims: int = Field(default=3, description="how deep cohorts go")
-    max_values_per_dimension: int = Field(
-        default=500, description="further values are counted as `other`"
-    )
-    snapshot_every_s: int = Field(default=900, description="event time between snapshots")
-
-
-class ResponseSettings(_Part):
+class ResponseSettings(Part):
     """How people are asked and how a recovery is proven. Times are in shop time."""
 
     approval_expires_s: int = Field(
@@ -130,7 +90,7 @@ class ResponseSettings(_Part):
     )
 
 
-class GuardSettings(_Part):
+class GuardSettings(Part):
     """What no action may overstep, whoever approved it. Times are in shop time."""
 
     change_windows: Names = Field(
@@ -168,7 +128,7 @@ class GuardSettings(_Part):
         )
 
 
-class PrivacySettings(_Part):
+class PrivacySettings(Part):
     """What is kept of people beside ``user``, which is always replaced by a pseudonym."""
 
     pseudonymised_props: tuple[str, ...] = Field(
@@ -180,7 +140,7 @@ class PrivacySettings(_Part):
     )
 
 
-class WebSettings(_Part):
+class WebSettings(Part):
     """How people come in to the pages, and how often anybody may call."""
 
     session_h: float = Field(default=12.0, description="a session on the pages ends after this")
@@ -202,7 +162,7 @@ class WebSettings(_Part):
     )
 
 
-class DigestSettings(_Part):
+class DigestSettings(Part):
     """When the digest of the last week is sent, and to whom."""
 
     schedule: str = Field(
@@ -216,7 +176,7 @@ class DigestSettings(_Part):
     email_to: Names = Field(default=(), description="who gets it by mail, through the SMTP server")
 
 
-class ClockSettings(_Part):
+class ClockSettings(Part):
     """For rehearsals only: a shop whose time runs ``pace`` times as fast as the machine's."""
 
     pace: float = Field(default=1.0, description="shop seconds in a second of the machine")
@@ -232,7 +192,7 @@ class ClockSettings(_Part):
         return PacedClock(self.origin, self.wall_origin, self.pace)
 
 
-class Section(_Part):
+class Section(Part):
     """The settings of one integration; a subclass names its section."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -17,6 +17,7 @@ from recoup.app import App
 from recoup.domain.base import from_ms
 from recoup.domain.facts import NewFact, Recorded, TimePassed
 from recoup.domain.series import EventBlock
+from recoup.shadowing import Shadow, shadows_of
 
 PROJECTION = "detector"
 CLOCK_STREAM = "clock"
@@ -38,6 +39,7 @@ class Watch:
     engine: DetectionEngine = field(init=False)
     position: int = field(init=False, default=0)
     _slicer: Slicer = field(init=False)
+    _shadows: list[Shadow] = field(init=False, default_factory=list)
     _events_since_snapshot: int = field(init=False, default=0)
     _snapshot_at: datetime = field(init=False, default=datetime.min.replace(tzinfo=UTC))
     _last_arrival: datetime | None = field(init=False, default=None)
@@ -49,10 +51,17 @@ class Watch:
             records = self.app.store.read(self.position, EVENTS_A_COMMIT)
             if records:
                 self._process(records)
-            else:
+            elif not self._let_candidates_read():
                 self._note_silence()
                 self.stop.wait(POLL_S)
         self._commit(EngineOutput(), snapshot=True)
+        for shadow in self._shadows:
+            shadow.commit(snapshot=True)
+
+    def _let_candidates_read(self) -> bool:
+        """Let every candidate read on a little; tell whether any had something to read."""
+        turns = [shadow.turn() for shadow in self._shadows]
+        return any(turns)
 
     def _resume(self) -> None:
         response = self.app.settings.response
@@ -63,6 +72,7 @@ class Watch:
         watching = self.engine.watching
         self._slicer = Slicer(watching.table, watching.plan.names, self.engine.leaves.dims)
         self.engine.on_tick = self._slicer.note
+        self._shadows = shadows_of(self.app)
         _log.info("detector.resumed", position=self.position, head=self.app.store.head())
 
     def _process(self, records: Sequence[EventBlock | Recorded]) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def differences(a: DetectSettings, b: DetectSettings) -> list[tuple[str, str, str]]:
     """Return the settings of detection that differ, with both values."""
-    mine, theirs = a.model_dump(mode="json"), b.model_dump(mode="json")
+    mine, theirs = (each.model_dump(mode="json", exclude={"shadow"}) for each in (a, b))
     return [
         (f"detect.{name}", str(value), str(theirs[name]))
         for name, value in mine.items()

@@ -73,13 +73,13 @@ def backtest(
 
 
 def _backtest_of(settings: "Settings", changes: "list[Change]") -> "Backtest":
-    from dataclasses import replace
-
     from detectors.backtest import Backtest
     from detectors.configuration import DetectionConfig
 
-    detection = DetectionConfig.from_settings(settings.detect, currency=settings.currency)
-    return Backtest(replace(detection, charts=False), changes)
+    detection = DetectionConfig.from_settings(
+        settings.detect, currency=settings.currency, charts=False
+    )
+    return Backtest(detection, changes)
 
 
 def _compare(
