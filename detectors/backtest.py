@@ -18,6 +18,7 @@ from recoup.domain.facts import (
     IncidentClosed,
     IncidentOpened,
     IncidentUpdated,
+    LayerAlarmed,
     NewFact,
     Resolution,
 )
@@ -83,6 +84,7 @@ class Backtest:
     changes: Sequence[Change]
     model: CauseModel = field(default_factory=CauseModel.default)
     _tracked: dict[str, _Tracked] = field(default_factory=dict)
+    _layered: dict[str, FoundIncident] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.engine = DetectionEngine(self.config)
@@ -110,8 +112,9 @@ class Backtest:
                 self._rank(incident_id, tracked)
 
     def result(self) -> list[FoundIncident]:
-        """Return the incidents in the order in which they opened."""
-        return [_found(key, tracked) for key, tracked in self._tracked.items()]
+        """Return the incidents, and the alarms of layers, in the order in which they opened."""
+        found = [_found(key, tracked) for key, tracked in self._tracked.items()]
+        return sorted([*found, *self._layered.values()], key=lambda each: each.opened_at)
 
     def shown(self) -> list[Shown]:
         """Return the incidents with what a report shows of them."""
@@ -150,7 +153,9 @@ class Backtest:
 
     def _note(self, incident_id: str, new: NewFact) -> None:
         fact = new.fact
-        if isinstance(fact, IncidentOpened):
+        if isinstance(fact, LayerAlarmed):
+            self._layered[fact.alarm_id] = _of_layer(fact)
+        elif isinstance(fact, IncidentOpened):
             self._tracked[incident_id] = _Tracked(fact, fact.cohort, fact.onset_at)
         elif isinstance(fact, AlarmRaised):
             self._tracked[incident_id].alarms += 1
@@ -207,4 +212,22 @@ def _found(incident_id: str, tracked: _Tracked) -> FoundIncident:
         causes=tuple(causes),
         sentences=ranked.sentences if ranked else (),
         alarms=tracked.alarms,
+    )
+
+
+def _of_layer(fact: LayerAlarmed) -> FoundIncident:
+    """Return a layer's alarm beside the incidents; its kind keeps it from passing for one."""
+    return FoundIncident(
+        id=fact.alarm_id,
+        opened_at=fact.raised_at,
+        onset_at=fact.onset_at,
+        closed_at=fact.ended_at,
+        metric=f"layer:{fact.layer}",
+        cohort=fact.cohort,
+        direction="rise",
+        expected=fact.expected,
+        observed=fact.observed,
+        revenue_at_risk_per_hour=0.0,
+        kind="layer",
+        severity="low",
     )

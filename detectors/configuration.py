@@ -26,6 +26,7 @@ class DetectionConfig:
     shadow: bool = False
     charts: bool = True
     """Whether rows for charts are made; a backtest does without."""
+    layers: tuple[str, ...] = ()
     max_cohorts: int = 40_000
     drops: tuple[float, ...] = (0.1, 0.2, 0.35, 0.5, 0.75, 0.97)
     rises: tuple[float, ...] = (2.0, 3.0, 5.0, 10.0, 25.0, 60.0)
@@ -56,4 +57,5 @@ class DetectionConfig:
             currency=currency,
             shadow=shadow,
             charts=charts,
+            layers=settings.layers,
         )

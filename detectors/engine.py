@@ -16,6 +16,7 @@ from detectors.columns import NOTHING, Columns, Decoder, Detail, Leaves
 from detectors.configuration import DetectionConfig
 from detectors.evidence import to_bytes
 from detectors.evidence_making import Surroundings, cut
+from detectors.layering.stack import LayerStack
 from detectors.response import Response
 from detectors.watching import Watching
 from recoup.domain.base import from_ms, to_ms
@@ -62,6 +63,7 @@ class DetectionEngine:
         self.decoder = Decoder(self.leaves, {kind: n for n, kind in enumerate(config.funnel)})
         self.watching = Watching(config, self.leaves)
         self.response = Response(config, self.watching)
+        self.layers = LayerStack(config.layers, config) if config.layers else None
         self._buffer: Columns = NOTHING
         self._details: dict[int, Detail] = {}
         self._out = EngineOutput()
@@ -155,6 +157,8 @@ class DetectionEngine:
             raise ValueError("this snapshot was written by another version of Recoup")
         engine = cls(config)
         vars(engine).update(loaded["state"])
+        if (engine.layers.names if engine.layers else ()) != config.layers:
+            engine.layers = LayerStack(config.layers, config) if config.layers else None
         return engine
 
     def _closing_watermark(self) -> int:
@@ -184,6 +188,9 @@ class DetectionEngine:
         warm = now_ms - self.first_ms >= self.config.warm_up_ms
         high = self.watching.take(due, details, self.tick_start, self.decoder.types, warm=warm)
         self.tick_start = now_ms
+        if self.layers:
+            types = self.decoder.types
+            self._out.facts += self.layers.take(due, types, self.watching, now_ms, warm=warm)
         if self.watching.hour_ended(now_ms, now_ms - self.first_ms):
             self.decoder.forget(self.watching.forget(now_ms, self._buffer))
         self._out.facts += self.response.decide(high, now_ms, warm=warm)

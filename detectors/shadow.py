@@ -19,12 +19,14 @@ from recoup.domain.facts import (
     IncidentClosed,
     IncidentOpened,
     IncidentUpdated,
+    LayerAlarmed,
     NewFact,
     Recorded,
     Resolution,
     ShadowIncidentOpened,
     ShadowIncidentUpdated,
 )
+from recoup.domain.money import MoneyRange
 from recoup.domain.series import EventBlock
 from recoup.settings import DetectSettings
 
@@ -117,7 +119,9 @@ class Candidate:
     def _after_tick(self, _now_ms: int) -> None:
         for incident_id, new in self.engine.take_facts():
             fact = new.fact
-            if isinstance(fact, IncidentOpened):
+            if isinstance(fact, LayerAlarmed):
+                self._say(new, self._of_layer(fact))
+            elif isinstance(fact, IncidentOpened):
                 self._mine[incident_id] = fact
                 self._say(new, _opened(self, fact))
             elif isinstance(fact, IncidentUpdated):
@@ -142,6 +146,30 @@ class Candidate:
             cohort=known.cohort,
             onset_at=known.onset_at,
             ended_at=ended.at if ended else None,
+        )
+
+    def _of_layer(self, fact: LayerAlarmed) -> ShadowIncidentOpened | ShadowIncidentUpdated:
+        same = {
+            "candidate": self.name,
+            "settings": self.version,
+            "incident_id": fact.alarm_id,
+            "cohort": fact.cohort,
+            "onset_at": fact.onset_at,
+        }
+        if fact.ended_at:
+            return ShadowIncidentUpdated(**same, ended_at=fact.ended_at)
+        nothing = MoneyRange(low=0.0, mid=0.0, high=0.0)
+        return ShadowIncidentOpened(
+            **same,
+            kind="layer",
+            severity="low",
+            metric=f"layer:{fact.layer}",
+            direction="rise",
+            opened_at=fact.raised_at,
+            expected=fact.expected,
+            observed=fact.observed,
+            trials=float(fact.trials),
+            at_risk_per_hour=nothing,
         )
 
     def _say(self, new: NewFact, fact: ShadowIncidentOpened | ShadowIncidentUpdated) -> None:

@@ -51,6 +51,7 @@ class DetectSettings(Part):
         default=500, description="further values are counted as `other`"
     )
     snapshot_every_s: int = Field(default=900, description="event time between snapshots")
+    layers: Names = Field(default=(), description="layers that look on, see docs/layers.md")
     shadow: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
         description="candidates that look on: a name, and the settings of this part that differ",

@@ -34,6 +34,7 @@ def backtest(
         tuple[Path, Path] | None,
         typer.Option(exists=True, dir_okay=False, help="Two settings files, A and B."),
     ] = None,
+    layers: Annotated[str, typer.Option(help="Layers that look on, see docs/layers.md.")] = "",
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
@@ -51,12 +52,13 @@ def backtest(
     known = read_changes(changes) if changes else []
     source = EventFile(events)
     if compare:
-        if report:
-            raise typer.BadParameter("--report tells of one run; leave it out with --compare")
+        if report or layers:
+            raise typer.BadParameter("--report and --layers go without --compare")
         _compare(source, known, compare, out, as_json=as_json)
         return
     settings = settings_of(config, None)
-    run = _backtest_of(settings, known)
+    wanted = tuple(part.strip() for part in layers.split(",") if part.strip())
+    run = _backtest_of(settings, known, wanted)
     seconds = _play([run], source)
     found = run.result()
     _write(out, found)
@@ -72,13 +74,18 @@ def backtest(
         _show_effort(summary, source)
 
 
-def _backtest_of(settings: "Settings", changes: "list[Change]") -> "Backtest":
+def _backtest_of(
+    settings: "Settings", changes: "list[Change]", layers: tuple[str, ...] = ()
+) -> "Backtest":
+    from dataclasses import replace
+
     from detectors.backtest import Backtest
     from detectors.configuration import DetectionConfig
 
     detection = DetectionConfig.from_settings(
         settings.detect, currency=settings.currency, charts=False
     )
+    detection = replace(detection, layers=layers or detection.layers)
     return Backtest(detection, changes)
 
 

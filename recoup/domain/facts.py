@@ -26,6 +26,8 @@ from recoup.domain.learning_facts import FeedbackGiven as FeedbackGiven
 from recoup.domain.learning_facts import FeedbackWithdrawn as FeedbackWithdrawn
 from recoup.domain.money import Impact, MoneyRange
 from recoup.domain.proposals import ActionPreview, ActionResult, Decision, Proposal
+from recoup.domain.shadow_facts import SHADOW_FACTS
+from recoup.domain.shadow_facts import LayerAlarmed as LayerAlarmed
 from recoup.domain.shadow_facts import ShadowIncidentOpened as ShadowIncidentOpened
 from recoup.domain.shadow_facts import ShadowIncidentUpdated as ShadowIncidentUpdated
 from recoup.domain.verification import RecoveryCheck
@@ -363,8 +365,7 @@ FACT_CLASSES: tuple[type[Fact], ...] = (
     ActionConfirmed,
     VendorReviewAsked,
     VendorReviewEnded,
-    ShadowIncidentOpened,
-    ShadowIncidentUpdated,
+    *SHADOW_FACTS,
 )
 
 FACT_TYPES: dict[str, type[Fact]] = {cls.type_name: cls for cls in FACT_CLASSES}

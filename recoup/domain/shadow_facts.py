@@ -1,4 +1,4 @@
-"""Facts about candidates: detectors with other settings that look on beside the live one.
+"""Facts about what looks on: candidates beside the live detector, and layers within one.
 
 They have names of their own, so that nothing that listens for incidents ever hears of them: no
 workflow starts, nobody is asked, no page counts them.
@@ -19,7 +19,7 @@ class ShadowIncidentOpened(Fact):
     candidate: str
     settings: str
     incident_id: str
-    kind: Literal["business", "data_quality", "traffic"]
+    kind: Literal["business", "data_quality", "traffic", "layer"]
     severity: Literal["critical", "high", "moderate", "low"]
     metric: str
     cohort: Cohort
@@ -42,3 +42,26 @@ class ShadowIncidentUpdated(Fact):
     cohort: Cohort
     onset_at: Moment
     ended_at: Moment | None = None
+
+
+class LayerAlarmed(Fact):
+    """A layer found more odd sessions (or hours) in a cohort than usual, or (``ended_at``) no more.
+
+    ``expected`` and ``observed`` are shares of what is odd since the onset. It opens no incident.
+    """
+
+    type_name = "layer.alarmed"
+    alarm_id: str
+    layer: str
+    cohort: Cohort
+    onset_at: Moment
+    raised_at: Moment
+    ended_at: Moment | None = None
+    expected: float
+    observed: float
+    trials: int
+    statistic: float
+    threshold: float
+
+
+SHADOW_FACTS = (ShadowIncidentOpened, ShadowIncidentUpdated, LayerAlarmed)

@@ -116,3 +116,12 @@ def test_two_settings_are_set_side_by_side(
     assert compared["both"] == compared["only_b"] == []
     assert compared["totals"]["b"]["incidents"] == 0
     assert compared["totals"]["a"]["incidents_a_day"] == pytest.approx(len(opened) / DAYS, rel=0.05)
+
+
+def test_an_unknown_layer_is_named_with_the_known_ones(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["backtest", str(world / "events.ndjson.gz"), "--layers", "crystal_ball"]) == 1
+    said = capsys.readouterr().err
+    assert "crystal_ball" in said
+    assert "half_space_trees" in said

@@ -1,0 +1,1 @@
+"""What the layers share: features of sessions, hourly series, the sequential test of odd shares."""
