@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
 from integrations.email.client import send
 from integrations.email.settings import EmailSettings
+from integrations.histories import History, Window, histories
 from integrations.http import make_client
 from integrations.launchdarkly.settings import LaunchDarklySettings
 from integrations.slack import check as slack_check
@@ -24,6 +26,7 @@ PACKAGES = ("recoup", "workflows", "activities", "detectors", "playbooks", "inte
 TEMPORAL_WITHIN_S = 5.0
 LOOK_EVERY_S = 0.5
 CHANGES_WITHIN = timedelta(days=7)
+LOOK_BACK = timedelta(hours=1)
 
 
 class Check(Frozen):
@@ -61,6 +64,9 @@ async def check_all(settings: Settings, *, check_id: str = "", wait_s: float = 0
             "compare RECOUP_EMAIL_HOST, _PORT, _SECURITY, _USER and _PASSWORD with your provider's",
         ),
     ]
+    for history in histories().values():
+        mend = f"compare the settings of [{history.section.section_name}] with your account's"
+        found.append(await _checked(history.name, partial(_history, settings, history), mend))
     if check_id and settings.section(SlackSettings).configured:
         mend = "is the api role running, with this database? In the app's page: is interactivity on"
         mend += " and its address right, or Socket Mode on and RECOUP_SLACK_APP_TOKEN set?"
@@ -182,6 +188,19 @@ async def _launchdarkly(settings: Settings) -> str:
     finally:
         await http.close()
     return f"the token reads project {flags.project!r} ({answer.status_code})"
+
+
+async def _history(settings: Settings, history: History) -> str:
+    section = settings.section(history.section)
+    poll_s = history.poll_s(section)
+    if poll_s <= 0:
+        raise _Off("not configured; its changes have to be told by other ways")
+    now, http = settings.clock.clock().now(), make_client(attempts=1)
+    try:
+        found = await history.read(section, http, Window(now - LOOK_BACK, now))
+    finally:
+        await http.close()
+    return f"answers; {len(found)} changes in an hour, looked at every {poll_s} s"
 
 
 async def _smtp(settings: Settings) -> str:

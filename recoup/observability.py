@@ -6,8 +6,16 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+)
 
+from recoup import __version__
 from recoup.settings import Settings, is_secret_name
 
 HIDDEN = "(redacted)"
@@ -126,3 +134,27 @@ class Metrics:
         self.open_incidents = Gauge(
             "recoup_open_incidents", "Incidents that are not closed", registry=self.registry
         )
+        self.incidents = Gauge(
+            "recoup_incidents",
+            "Incidents that are not closed, by what they are and how they stand",
+            ["kind", "severity", "status"],
+            registry=self.registry,
+        )
+        self.at_risk = Gauge(
+            "recoup_at_risk_per_hour",
+            "Money that open business incidents cost an hour, best estimate",
+            ["currency"],
+            registry=self.registry,
+        )
+        self.log_position = Gauge(
+            "recoup_log_position", "Last position of the log", registry=self.registry
+        )
+        self.history_age = Gauge(
+            "recoup_history_age_seconds",
+            "Since when a vendor's history was not read",
+            ["vendor"],
+            registry=self.registry,
+        )
+        self.build = Info("recoup_build", "What is running", registry=self.registry)
+        self.build.info({"version": __version__})
+        ProcessCollector(registry=self.registry)

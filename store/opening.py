@@ -1,8 +1,10 @@
 """Opening the store, and the one class through which everything reaches it."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from recoup.domain.base import from_ms, to_ms
 from recoup.domain.changes import Change
 from recoup.domain.clock import Clock
 from recoup.domain.errors import ContentConflict
@@ -154,12 +156,13 @@ class Store:
             until = head.position_of(connection)
             return read_facts(connection, after, limit, types, until=until)
 
-    def record_change(self, change: Change) -> bool:
+    def record_change(self, change: Change, actor: str = "recoup") -> bool:
         """Record a change; tell whether it is new. Raises ContentConflict for another content."""
         new = NewFact(
             fact_id=f"change:{change.id}",
             fact=ChangeRecorded(change=change),
             occurred_at=change.time,
+            actor=actor,
         )
         with head.appending(self.database) as end:
             before = end.position
@@ -179,6 +182,15 @@ class Store:
         """Note how far a reader has come."""
         with self.database.writing() as connection:
             detection.save_checkpoint(connection, reader, position)
+
+    def looked_until(self, history: str) -> datetime | None:
+        """Return up to which moment a vendor's history was read; None when it never was."""
+        position = self.checkpoint(f"{detection.MOMENTS}{history}")
+        return from_ms(position) if position else None
+
+    def note_look(self, history: str, until: datetime) -> None:
+        """Note up to which moment a vendor's history was read."""
+        self.note_position(f"{detection.MOMENTS}{history}", to_ms(until))
 
     def commit_projection(
         self,

@@ -19,9 +19,11 @@ from store import tables as t
 from store.blocks import SEALED, read_block
 from store.database import Database
 from store.decoding import EventLine
+from store.projections.detection import MOMENTS
 
 DROPPED = "dropped"
 BLOCKS_A_FILE = 200
+READERS = ~t.checkpoints.c.name.startswith(MOMENTS)
 
 
 def seal(database: Database, folder: Path, before: datetime) -> int:
@@ -51,7 +53,7 @@ def _sealable(database: Database, before: datetime) -> list[int]:
     c = t.blocks.c
     with database.reading() as connection:
         passed = [
-            *connection.execute(select(t.checkpoints.c.position)).scalars(),
+            *connection.execute(select(t.checkpoints.c.position).where(READERS)).scalars(),
             *connection.execute(select(t.snapshots.c.position)).scalars(),
         ]
         wanted = select(c.first_position).where(~SEALED, c.last_ms < to_ms(before))

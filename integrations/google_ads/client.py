@@ -13,6 +13,7 @@ VENDOR = "Google Ads"
 PLATFORM = "google"
 _QUERY = "SELECT campaign.id, campaign.name, campaign.status FROM campaign"
 ENABLED, PAUSED = "ENABLED", "PAUSED"
+MOST_PAGES = 100
 
 
 class GoogleCampaigns:
@@ -27,8 +28,7 @@ class GoogleCampaigns:
         """Return the campaign's state."""
         number = _number(campaign_id)
         query = f"{_QUERY} WHERE campaign.id = {number}"
-        body = await self._call("googleAds:search", {"query": query}, repeatable=True)
-        rows = body.get("results") or []
+        rows = await self.search(query)
         if not rows:
             raise VendorRefused(f"{VENDOR} has no campaign {campaign_id}", kind="not_found")
         found = rows[0].get("campaign") or {}
@@ -40,6 +40,22 @@ class GoogleCampaigns:
             active=status == ENABLED,
             raw_status=status,
         )
+
+    async def search(self, query: str) -> list[dict[str, Any]]:
+        """Return the rows of a query, of all its pages."""
+        rows: list[dict[str, Any]] = []
+        page = ""
+        for _ in range(MOST_PAGES):
+            asked = {"query": query, **({"pageToken": page} if page else {})}
+            body = await self._call("googleAds:search", asked, repeatable=True)
+            found = body.get("results") or []
+            if not isinstance(found, list):
+                raise VendorRefused(f"{VENDOR} answered no list of rows")
+            rows += [row for row in found if isinstance(row, dict)]
+            page = str(body.get("nextPageToken") or "")
+            if not page:
+                break
+        return rows
 
     async def rehearse(self, state: CampaignState, *, active: bool) -> None:
         """Let Google validate the change without making it."""

@@ -1,6 +1,6 @@
 """What Recoup needs to know of your Google Ads account."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field, SecretStr
 
@@ -27,6 +27,14 @@ class GoogleAdsSettings(Section):
     customer_id: str = Field(default="", pattern=r"^\d*$", description="the account, digits only")
     login_customer_id: str = Field(
         default="", pattern=r"^\d*$", description="the manager account, when access goes through it"
+    )
+
+    poll_s: int = Field(
+        default=300, ge=0, description="how often its change events are read; 0 does not"
+    )
+    utm_campaign: Literal["name", "id", "other"] = Field(
+        default="other",
+        description="what of a campaign its events carry as `campaign`; other: found by the title",
     )
 
     @property

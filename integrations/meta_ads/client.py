@@ -51,18 +51,25 @@ class MetaCampaigns:
         await self._call("POST", state.campaign_id, data={"status": _word(active)})
 
     async def _call(self, method: str, campaign_id: str, **options: Any) -> dict[str, Any]:
-        token = self._settings.access_token
-        secret = token.get_secret_value() if token else ""
-        answer = await self._http.request(
-            VENDOR,
-            method,
-            f"{self._settings.base_url.rstrip('/')}/{path_part(campaign_id)}",
-            headers={"Authorization": f"Bearer {secret}"},
-            secrets=(secret,),
-            judge=judge,
-            **options,
-        )
-        return json_of(VENDOR, answer)
+        return await call(self._settings, self._http, method, path_part(campaign_id), **options)
+
+
+async def call(
+    settings: MetaAdsSettings, http: VendorHttp, method: str, path: str, **options: Any
+) -> dict[str, Any]:
+    """Send a request of the Graph API; return its object. Raises as ``VendorHttp`` does."""
+    token = settings.access_token
+    secret = token.get_secret_value() if token else ""
+    answer = await http.request(
+        VENDOR,
+        method,
+        f"{settings.base_url.rstrip('/')}/{path}",
+        headers={"Authorization": f"Bearer {secret}"},
+        secrets=(secret,),
+        judge=judge,
+        **options,
+    )
+    return json_of(VENDOR, answer)
 
 
 def judge(answer: httpx.Response) -> Trouble | None:

@@ -107,6 +107,7 @@ def run_work(settings: Settings) -> None:
 
 async def _work(settings: Settings) -> None:
     from recoup.dispatch import run_dispatcher
+    from recoup.following import run_followers
     from recoup.scheduling import keep_schedule
     from recoup.temporal import connect
     from recoup.worker import run_worker
@@ -124,5 +125,6 @@ async def _work(settings: Settings) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(run_worker(app, client, stop))
             group.create_task(run_dispatcher(app, client, stop))
+            group.create_task(run_followers(app, stop))
     finally:
         app.store.close()

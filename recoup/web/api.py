@@ -21,9 +21,8 @@ from recoup.domain.ports import DecisionDesk
 from recoup.domain.proposals import Decision, DecisionAnswer, Person, Verdict
 from recoup.observability import Metrics
 from recoup.web.guard import Guard
+from recoup.web.measures import Measures, lag
 from recoup.web.schema import event_schema
-
-DETECTOR = "detector"
 
 
 class Feedback(Frozen):
@@ -182,12 +181,8 @@ def _decision(
     )
 
 
-def _lag(app: App) -> int:
-    return app.store.head() - app.store.checkpoint(DETECTOR)
-
-
 def _add_metrics(web: FastAPI, app: App, guard: Guard, metrics: Metrics) -> None:
-    who = app.settings.web.metrics
+    who, measures = app.settings.web.metrics, Measures(app, metrics)
     if who == "off":
         return
 
@@ -195,8 +190,7 @@ def _add_metrics(web: FastAPI, app: App, guard: Guard, metrics: Metrics) -> None
     def show_metrics(request: Request) -> Response:
         if who == "key":
             guard.check_api(request, Scope.INCIDENTS_READ)
-        metrics.lag.set(_lag(app))
-        metrics.open_incidents.set(len(app.store.incidents.list(open_only=True)))
+        measures.take()
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -209,7 +203,7 @@ def _add_health(web: FastAPI, app: App) -> None:
     @web.get("/readyz")
     def readyz() -> JSONResponse:
         """Tell whether the store answers, and how far behind the detector is."""
-        return JSONResponse({"status": "ready", "detector_lag_events": _lag(app)})
+        return JSONResponse({"status": "ready", "detector_lag_events": lag(app)})
 
     @web.get("/v1/schema")
     async def schema() -> dict[str, Any]:

@@ -14,6 +14,9 @@ from store import tables as t
 from store.database import Database, upsert
 
 SNAPSHOTS_KEPT = 3
+MOMENTS = "history:"
+"""Checkpoints of this beginning are moments (milliseconds), not positions of the log."""
+
 _log = structlog.get_logger()
 
 

@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 
 from recoup.app import build, build_slack
 from recoup.cli import build as build_cli
+from recoup.demo.standins.ad_histories import MetaHistoryStandIn
+from recoup.demo.standins.ads import TOKEN
 from recoup.demo.standins.launchdarkly import LaunchDarklyStandIn
 from recoup.demo.standins.running import Running
 from recoup.demo.standins.slack import SlackStandIn
@@ -61,6 +63,8 @@ def test_what_is_not_configured_is_no_trouble(tmp_path: Path) -> None:
         "slack": "off",
         "launchdarkly": "off",
         "smtp": "off",
+        "google_ads": "off",
+        "meta_ads": "off",
     }
 
 
@@ -154,6 +158,22 @@ def test_the_others_are_looked_at_too(tmp_path: Path, monkeypatch: pytest.Monkey
         assert found[name]["state"] == "trouble", found[name]
         assert found[name]["mend"]
         assert "api-secret" not in json.dumps(found)
+
+
+def test_a_history_that_is_followed_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Running(MetaHistoryStandIn("1").app) as server:
+        monkeypatch.setenv("RECOUP_META_ADS_BASE_URL", server.url)
+        monkeypatch.setenv("RECOUP_META_ADS_ACCESS_TOKEN", TOKEN)
+        monkeypatch.setenv("RECOUP_META_ADS_ACCOUNT_ID", "1")
+        assert doctor(tmp_path)[1]["meta_ads"]["detail"].startswith("answers; 0 changes")
+        monkeypatch.setenv("RECOUP_META_ADS_ACCESS_TOKEN", "revoked-token")
+        code, found = doctor(tmp_path)
+    assert code == 1
+    assert found["meta_ads"]["state"] == "trouble"
+    assert "[meta_ads]" in found["meta_ads"]["mend"]
+    assert "revoked-token" not in json.dumps(found)
 
 
 def test_a_temporal_that_answers_is_told_with_its_workers(

@@ -69,7 +69,7 @@ class GoogleAdsStandIn:
         given = request.headers.get("authorization")
         if given == f"Bearer ya29-{self.tokens}" and request.headers.get("developer-token"):
             return None
-        return _google_error(401, "UNAUTHENTICATED", "the access token has expired")
+        return google_error(401, "UNAUTHENTICATED", "the access token has expired")
 
     async def _search(self, request: Request) -> Response:
         refusal = self._refusal(request)
@@ -94,7 +94,7 @@ class GoogleAdsStandIn:
         update = body["operations"][0]["update"]
         key = update["resourceName"].rsplit("/", 1)[1]
         if key not in self.campaigns or body["operations"][0]["updateMask"] != "status":
-            return _google_error(400, "INVALID_ARGUMENT", "no such campaign or mask")
+            return google_error(400, "INVALID_ARGUMENT", "no such campaign or mask")
         if body["validateOnly"]:
             return JSONResponse({})
         self.campaigns[key]["status"] = update["status"]
@@ -147,7 +147,8 @@ class TikTokAdsStandIn:
         return _tiktok(0, "OK", {"campaign_ids": body["campaign_ids"]})
 
 
-def _google_error(code: int, status: str, message: str) -> Response:
+def google_error(code: int, status: str, message: str) -> Response:
+    """Return an error as Google's APIs send it."""
     error = {"code": code, "status": status, "message": message}
     return JSONResponse({"error": error}, code)
 
