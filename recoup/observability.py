@@ -134,6 +134,13 @@ class Metrics:
         self.open_incidents = Gauge(
             "recoup_open_incidents", "Incidents that are not closed", registry=self.registry
         )
+        self.build = Info("recoup_build", "What is running", registry=self.registry)
+        self.build.info({"version": __version__})
+        ProcessCollector(registry=self.registry)
+        self._add_state()
+
+    def _add_state(self) -> None:
+        """Add what is not counted but looked up at each scrape."""
         self.incidents = Gauge(
             "recoup_incidents",
             "Incidents that are not closed, by what they are and how they stand",
@@ -155,6 +162,3 @@ class Metrics:
             ["vendor"],
             registry=self.registry,
         )
-        self.build = Info("recoup_build", "What is running", registry=self.registry)
-        self.build.info({"version": __version__})
-        ProcessCollector(registry=self.registry)
