@@ -325,6 +325,7 @@ def pagerduty(stack: ExitStack, time: FastTime, http: VendorHttp) -> Subject:
         done=lambda: vendor.alerts == {f"recoup:{INCIDENT}": "trigger"},
         effects=lambda: len(vendor.alerts),
         error_200={"status": "invalid event", "message": "an error in a 200"},
+        extra={"resolve": lambda: client.resolve(incident)},
     )
 
 
