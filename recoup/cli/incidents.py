@@ -15,7 +15,6 @@ def register(app: typer.Typer) -> None:
     incidents.command(name="list")(list_incidents)
     incidents.command(name="show")(show_incident)
     app.add_typer(incidents, name="incidents")
-    app.command()(explain)
 
 
 def list_incidents(
@@ -74,47 +73,6 @@ def show_incident(
         ("time", "what", "by"),
         [(f"{entry.occurred_at:%F %T}", entry.fact.type_name, entry.actor) for entry in facts],
         empty="No facts.",
-    )
-
-
-def explain(
-    incident_id: Annotated[str, typer.Argument(help="The incident's id, inc_...")],
-    config: Config = None,
-    data: Data = None,
-    as_json: AsJson = False,
-) -> None:
-    """Say why this cohort, why this change, and what speaks against it.
-
-    Example: recoup explain inc_0123456789abcdef0123
-    """
-    with opened(settings_of(config, data)) as store:
-        incident = _get(store.incidents.get(incident_id), incident_id)
-    found = incident.attribution
-    if as_json:
-        show_json({"incident_id": incident_id, "attribution": found})
-        return
-    _print_state(incident)
-    if found is None:
-        print("\nThe investigation has not come to a ranking yet.")
-        return
-    print()
-    for sentence in found.sentences:
-        print(f"  {sentence}")
-    show_table(
-        "Causes",
-        ("probability", "change", "evidence"),
-        [
-            (
-                f"{hypothesis.probability:.0%}",
-                hypothesis.title or hypothesis.change_id,
-                "\n".join(
-                    f"{'+' if finding.weight >= 0 else '-'} {finding.text}"
-                    for finding in hypothesis.findings
-                ),
-            )
-            for hypothesis in found.hypotheses
-        ],
-        empty="No hypotheses.",
     )
 
 
