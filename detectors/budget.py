@@ -27,8 +27,13 @@ LARGE_FIRST = 0.3
 
 STEP_SHARE = 0.8
 VOLUME_SHARE = 0.05
-STEP_SLACK, OTHER_SLACK = 6.2, 3.0
-"""By how much the bound on false alarms was found to be loose on quiet shops, in log evidence."""
+STEP_SLACKS = (4.0, 4.8, 5.2, 5.8)
+"""By how much the bound on false alarms was found to be loose on quiet shops, in log evidence.
+
+It is by depth: the more cohorts there are the more they have in common, and only their union is
+bounded."""
+
+OTHER_SLACK = 3.0
 
 
 class Budget:
@@ -61,10 +66,10 @@ class Budget:
         watched = earned | (self._changing[:size] & earned[:, self._rest[:size]])
         weight = np.maximum(evidence.learned[:, :size], MIN_LEARNED) ** LARGE_FIRST
         for metric in range(len(self.plan.names)):
-            share, slack = STEP_SHARE / self.plan.steps, STEP_SLACK
+            share, slack = STEP_SHARE / self.plan.steps, np.array(STEP_SLACKS)
             if metric >= self.plan.steps:
                 # Errors and lost beacons are watched to pairs; drill-down goes on from there.
-                slack = OTHER_SLACK
+                slack = np.full(len(DEPTH_SHARES), OTHER_SLACK)
                 watched[metric] &= self._depth[:size] <= 2
                 share = (1 - STEP_SHARE) / (len(self.plan.names) - self.plan.steps)
             portion = np.log(self.chances / (share * np.array(DEPTH_SHARES))) - slack

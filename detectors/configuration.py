@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from recoup.domain.periods import Period
 from recoup.settings import DEFAULT_FUNNEL, DetectSettings
 
 MS = 1000
@@ -34,6 +35,7 @@ class DetectionConfig:
         default_factory=lambda: frozenset({"release", "experiment"})
     )
     """Dimensions whose values are made by changes: a new value is judged by the other ones."""
+    periods: tuple[Period, ...] = ()
 
     @classmethod
     def from_settings(
@@ -58,4 +60,5 @@ class DetectionConfig:
             shadow=shadow,
             charts=charts,
             layers=settings.layers,
+            periods=settings.periods,
         )

@@ -24,7 +24,7 @@ DEPTH_PRIORS = (0.1, 0.4, 0.25, 0.25)
 
 LONGER = 0.5
 FRESH_PRIOR = 0.15
-"""How likely it hits just the users of one value that a change has lately made."""
+"""How likely it hits just the users of one value that a change has lately made, if few have it."""
 
 FRESH_MS = 12 * 3600 * 1000
 PLAUSIBLE_SHARE = 0.01
@@ -133,7 +133,10 @@ def _prices(keys: Ints, size: Floats, max_dims: int, fresh: Ints) -> Floats:
         last = max(math.log(count / DEPTH_PRIORS[dims]), last + LONGER)
         prices[depth == dims] = last
     made = np.isin(keys, fresh)
-    prices[made] = np.minimum(prices[made], math.log(max(len(fresh), 1) / FRESH_PRIOR))
+    # What nearly everyone has names nobody: a release is told apart by who does not have it yet.
+    others = np.maximum(1.0 - size[made] / max(float(size[0]), 1.0), 1e-3)
+    mine = np.log(max(len(fresh), 1) / (FRESH_PRIOR * others))
+    prices[made] = np.minimum(prices[made], mine)
     return prices
 
 

@@ -223,7 +223,8 @@ class Response:
     def _silences(self, now_ms: int) -> Facts:
         """Open an incident when the stream of events itself falls away."""
         watches = self.watching.watches
-        high = [w for w in watches if w.statistic >= self.watching.budget.volume_limit]
+        limits = [self._volume_limit(each.metric, now_ms) for each in watches]
+        high = [w for w, limit in zip(watches, limits, strict=True) if w.statistic >= limit]
         if not high or any(i.metric.startswith("volume:") for i in self.open.values()):
             return []
         watch = max(high, key=lambda each: each.statistic)
@@ -244,10 +245,14 @@ class Response:
         )
         for each in watches:
             each.reset()
-        limit = self.watching.budget.volume_limit
+        limit = self._volume_limit(watch.metric, now_ms)
         facts, incident = opening_facts(opening, limit, limit, now_ms, shadow=self.config.shadow)
         self.open[incident.incident_id] = incident
         return facts
+
+    def _volume_limit(self, metric: str, now_ms: int) -> float:
+        watching = self.watching
+        return watching.budget.volume_limit + watching.seasons.extra_of(metric, now_ms)
 
     def _follow(self, now_ms: int) -> Facts:
         facts: Facts = []

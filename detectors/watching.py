@@ -12,6 +12,7 @@ from detectors.incidents import OpenIncident
 from detectors.kinds import BROWSING
 from detectors.learners import Baseline, SlownessLearner
 from detectors.priming import Priming
+from detectors.seasons import Seasons
 from detectors.sequential import Evidence
 from detectors.sessions import IDLE_MS, Sessioniser
 from detectors.trials import Matured, Told, TrialTable
@@ -47,6 +48,7 @@ class Watching:
         )
         self.budget = Budget(config, plan)
         self.priming = Priming(plan.steps, config.false_alarms_per_month)
+        self.seasons = Seasons(config.periods, plan.names)
         self.arrivals = Arrivals(np.flatnonzero(plan.start < BROWSING))
         self.baseline = Baseline(len(plan.names), config.changing_dimensions)
         self.slowness: dict[str, SlownessLearner] = {}
@@ -111,6 +113,7 @@ class Watching:
             self.index.admit(now_ms)
             self.evidence.grow(len(self.index))
         self.budget.renew(self.evidence, self.index, now_ms)
+        self.seasons.apply(self.evidence, self.index, now_ms)
         self.priming.begin_hour(self.index, now_ms)
         return True
 

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
+from recoup.domain.periods import Period
+
 DEFAULT_FUNNEL = (
     "page_viewed",
     "product_viewed",
@@ -55,6 +57,9 @@ class DetectSettings(Part):
     shadow: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
         description="candidates that look on: a name, and the settings of this part that differ",
+    )
+    periods: tuple[Period, ...] = Field(
+        default=(), description="business periods with another eagerness, as `[[detect.periods]]`"
     )
 
     @field_validator("shadow")

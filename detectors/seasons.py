@@ -1,0 +1,49 @@
+"""Thresholds by business period: who knows of a sale need not be told that all is unusual."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from detectors.cohorts import CohortIndex
+from detectors.sequential import Evidence
+from detectors.trials import Bools
+from recoup.domain.base import from_ms
+from recoup.domain.periods import Period
+
+
+class Seasons:
+    """Moves thresholds while a period lasts; periods are followed to the hour."""
+
+    def __init__(self, periods: Sequence[Period], metrics: Sequence[str]) -> None:
+        self.periods = tuple(periods)
+        self.metrics = tuple(metrics)
+
+    def apply(self, evidence: Evidence, index: CohortIndex, now_ms: int) -> None:
+        """Move the thresholds that the budget has just set."""
+        now, size = from_ms(now_ms), len(index)
+        for period in self.periods:
+            inside = np.flatnonzero(_within(index, period.cohort)[:size])
+            for number, name in enumerate(self.metrics):
+                if period.covers(name, now):
+                    evidence.limit[number, inside] += extra(period.eagerness)
+
+    def extra_of(self, metric: str, now_ms: int) -> float:
+        """Return how much more evidence a metric of everyone needs now, such as a volume."""
+        now = from_ms(now_ms)
+        covering = [each for each in self.periods if not each.cohort and each.covers(metric, now)]
+        return sum(extra(each.eagerness) for each in covering)
+
+
+def extra(eagerness: float) -> float:
+    """Return how much more log evidence is asked for; infinity where nothing is to be said."""
+    return -math.log(eagerness) if eagerness > 0 else math.inf
+
+
+def _within(index: CohortIndex, values: dict[str, str]) -> Bools:
+    """Return which cohorts have all of these values."""
+    parts = index.parts()
+    inside = np.ones(len(parts), dtype=bool)
+    for item in values.items():
+        inside &= (parts == index.number_of_value(*item)).any(axis=1)
+    return inside
