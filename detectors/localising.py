@@ -23,7 +23,7 @@ DEPTH_PRIORS = (0.1, 0.4, 0.25, 0.25)
 """How likely an incident hits everyone, one value, a pair or a triple of values."""
 
 LONGER = 0.5
-FRESH_PRIOR = 0.15
+FRESH_PRIOR = 0.3
 """How likely it hits just the users of one value that a change has lately made, if few have it."""
 
 FRESH_MS = 12 * 3600 * 1000
