@@ -8,6 +8,7 @@ it is hit, and fewer well where only the child is.
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,12 +25,24 @@ DEPTH_PRIORS = (0.1, 0.4, 0.25, 0.25)
 
 LONGER = 0.5
 FRESH_PRIOR = 0.3
-"""How likely it hits just the users of one value that a change has lately made, if few have it."""
+"""How likely it hits just the users of one value that a change made at that moment."""
 
 FRESH_MS = 12 * 3600 * 1000
+SUSPECT_MS = 2 * 3600 * 1000
+"""A change's harm shows with its first users: the longer they did well the less it is the cause."""
+
 PLAUSIBLE_SHARE = 0.01
 LOOK_BACK_MS = 90 * 60_000
-NOTHING_FRESH: Ints = np.empty(0, dtype=np.int64)
+
+
+class Fresh(NamedTuple):
+    """Values that changes have lately made, by number, and how old they were at the onset."""
+
+    values: list[int]
+    age_ms: list[int]
+
+
+NOTHING_FRESH = Fresh([], [])
 
 
 @dataclass(frozen=True)
@@ -97,12 +110,19 @@ def exposed_since(
     )
 
 
+def fresh_values(index: CohortIndex, onset_ms: int, changing: frozenset[str]) -> Fresh:
+    """Return what changes had lately made when it began, or made since."""
+    values = index.values_since(onset_ms - FRESH_MS, changing).tolist()
+    born = [index.first_seen_ms[index.single_of_value[value]] for value in values]
+    return Fresh(values, [max(0, onset_ms - moment) for moment in born])
+
+
 def find_root(
-    trials: Exposed, index: CohortIndex, max_dims: int, fresh: Ints = NOTHING_FRESH
+    trials: Exposed, index: CohortIndex, max_dims: int, fresh: Fresh = NOTHING_FRESH
 ) -> tuple[Cohort, int]:
     """Return the cohort that explains the harm best, and the place of its effect in ``ratios``.
 
-    ``fresh`` are the numbers of values that changes have lately made.
+    ``fresh`` are the values that changes have lately made.
     """
     leaves, place = np.unique(trials.leaf, return_inverse=True)
     gains = np.hstack([trials.gains(), np.ones((len(trials.leaf), 1))])
@@ -121,7 +141,7 @@ def find_root(
     return index.cohort_of(unpack(int(keys[chosen]))), int(best[chosen])
 
 
-def _prices(keys: Ints, size: Floats, max_dims: int, fresh: Ints) -> Floats:
+def _prices(keys: Ints, size: Floats, max_dims: int, fresh: Fresh) -> Floats:
     """Return the price of having picked each cohort: its prior among those of its depth."""
     depth = _depth(keys)
     plausible = size >= PLAUSIBLE_SHARE * size[0]
@@ -132,11 +152,10 @@ def _prices(keys: Ints, size: Floats, max_dims: int, fresh: Ints) -> Floats:
         # Of two names for the same people the shorter one is the cheaper.
         last = max(math.log(count / DEPTH_PRIORS[dims]), last + LONGER)
         prices[depth == dims] = last
-    made = np.isin(keys, fresh)
-    # What nearly everyone has names nobody: a release is told apart by who does not have it yet.
-    others = np.maximum(1.0 - size[made] / max(float(size[0]), 1.0), 1e-3)
-    mine = np.log(max(len(fresh), 1) / (FRESH_PRIOR * others))
-    prices[made] = np.minimum(prices[made], mine)
+    share = FRESH_PRIOR / max(len(fresh.values), 1)
+    for value, age_ms in zip(*fresh, strict=True):
+        made = keys == value
+        prices[made] = np.minimum(prices[made], age_ms / SUSPECT_MS - math.log(share))
     return prices
 
 

@@ -9,11 +9,11 @@ from detectors.arrivals import Arrivals
 from detectors.cohorts import CohortIndex
 from detectors.kinds import Harm, Usual, kind_of
 from detectors.localising import (
-    FRESH_MS,
     LOOK_BACK_MS,
     Exposed,
     exposed_since,
     find_root,
+    fresh_values,
     refine_onset,
 )
 from detectors.reporting import Opening
@@ -91,10 +91,10 @@ class Desk:
     def _locate(self, trials: Exposed, onset_ms: int) -> tuple[Cohort, int, int]:
         """Return root cohort, effect and onset, each found from the others until they agree."""
         not_before = onset_ms - LOOK_BACK_MS
-        fresh = self.index.values_since(onset_ms - FRESH_MS, self.changing)
         cohort, effect = None, 0
         for _ in range(ROUNDS):
             recent = trials.part(trials.exposed_ms >= onset_ms)
+            fresh = fresh_values(self.index, onset_ms, self.changing)
             root, effect = find_root(
                 recent if len(recent.leaf) else trials, self.index, self.max_dims, fresh
             )

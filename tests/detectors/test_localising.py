@@ -5,7 +5,7 @@ import pytest
 
 from detectors.cohorts import CohortIndex
 from detectors.columns import Leaves
-from detectors.localising import DROPS, FRESH_MS, Exposed, find_root
+from detectors.localising import DROPS, FRESH_MS, Exposed, find_root, fresh_values
 
 CHANGING = frozenset({"release"})
 NOW = 10 * FRESH_MS
@@ -56,6 +56,14 @@ def test_when_all_have_a_release_that_is_new_it_is_the_release(
     release: str, expected: dict[str, str]
 ) -> None:
     index, leaf = shop(release)
-    fresh = index.values_since(NOW - FRESH_MS, CHANGING)
+    fresh = fresh_values(index, NOW, CHANGING)
     root, _ = find_root(exposed(leaf, np.ones(9, dtype=bool)), index, 3, fresh)
     assert root.root == expected
+
+
+def test_a_release_that_did_well_for_hours_is_not_it() -> None:
+    index, leaf = shop("1.1")
+    fresh = fresh_values(index, NOW + FRESH_MS * 5 // 6, CHANGING)
+    assert fresh.values
+    root, _ = find_root(exposed(leaf, np.ones(9, dtype=bool)), index, 3, fresh)
+    assert root.root == {}
