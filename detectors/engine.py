@@ -35,7 +35,7 @@ from recoup.domain.series import EventBlock, TickRow
 
 __all__ = ["DetectionConfig", "DetectionEngine", "EngineOutput"]
 
-FORMAT = 7
+FORMAT = 9
 
 
 @dataclass
