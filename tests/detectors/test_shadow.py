@@ -10,14 +10,23 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from detectors.shadow import projection_of, version_of
+from detectors.configuration import DetectionConfig
+from detectors.shadow import Candidate, projection_of, version_of
 from recoup.app import App, build
 from recoup.cli import build as commands
 from recoup.cli import main
 from recoup.demo.shop import Fault, Shop
 from recoup.domain.clock import FixedClock
+from recoup.domain.cohort import Cohort
 from recoup.domain.errors import ConfigurationError
-from recoup.domain.facts import FeedbackGiven, IncidentOpened, NewFact, ShadowIncidentOpened
+from recoup.domain.facts import (
+    FeedbackGiven,
+    IncidentOpened,
+    LayerAlarmed,
+    NewFact,
+    ShadowIncidentOpened,
+    ShadowIncidentUpdated,
+)
 from recoup.settings import Settings, load
 from recoup.watch import Watch
 
@@ -111,6 +120,26 @@ def test_the_report_compares_with_what_people_said(settings: Settings, app: App)
     told = CliRunner().invoke(commands(), [*words, "deaf", "--since", "2026-11-20"])
     assert "verified" in told.output
     assert "twin" not in told.output
+
+
+def test_a_candidates_layers_are_recorded_as_its_own() -> None:
+    config = DetectionConfig(layers=("ewma",))
+    candidate = Candidate("layered", "1", config)
+    began = LayerAlarmed(
+        alarm_id="lay_1", layer="ewma", cohort=Cohort({"os": "iOS"}),
+        onset_at=BROKEN, raised_at=END,
+        expected=0.05, observed=0.4, trials=9, statistic=12.0, threshold=11.0,
+    )  # fmt: skip
+    ended = began.model_copy(update={"ended_at": END + timedelta(hours=3)})
+    for number, fact in enumerate((began, ended)):
+        new = NewFact(fact_id=f"f{number}", fact=fact, occurred_at=END)
+        candidate.engine._out.facts.append(("layers", new))
+    candidate._after_tick(0)
+    opened, over = (new.fact for _, new in candidate.take())
+    assert isinstance(opened, ShadowIncidentOpened)
+    assert (opened.kind, opened.metric, opened.opened_at) == ("layer", "layer:ewma", END)
+    assert isinstance(over, ShadowIncidentUpdated)
+    assert over.ended_at == ended.ended_at
 
 
 def test_unknown_candidates_and_settings_are_named(
