@@ -106,7 +106,7 @@ class IncidentWorkflow:
         if self._was_decided_meanwhile():
             return Phase.AWAITING_APPROVAL
         if book.gate is not None and book.gate.outcome is None:
-            if chosen == book.gate.proposal.change_id:
+            if self.beliefs.may_stand(book.gate.proposal.change_id, chosen):
                 return Phase.AWAITING_APPROVAL
             book.gate = withdraw(book.gate)
         if chosen is None:

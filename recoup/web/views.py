@@ -14,6 +14,7 @@ from recoup.charts import marks_of, series_of
 from recoup.domain.base import from_ms, to_ms
 from recoup.domain.changes import Change
 from recoup.domain.errors import NotFound
+from recoup.domain.facts import CausesRanked, InvestigationStepTaken, Recorded
 from recoup.domain.incident import Incident, Status
 from recoup.domain.series import TickRow
 from recoup.labels import Labels
@@ -193,7 +194,7 @@ def incident_of(app: App, incident_id: str, labels: Labels) -> dict[str, Any]:
     return {
         "incident": incident,
         "timeline": timeline,
-        "steps": [e.fact for e in entries if e.fact.type_name == "investigation.step_taken"],
+        "steps": _last_steps(entries),
         "plot": incident_plot(app, incident),
         "suspects": _suspects(app, incident),
         "waits": waits,
@@ -203,6 +204,19 @@ def incident_of(app: App, incident_id: str, labels: Labels) -> dict[str, Any]:
         "cohort_wheres": [f"{name}={value}" for name, value in incident.cohort.root.items()],
         "title": f"{words(incident.metric)} for {incident.cohort.label}",
     }
+
+
+def _last_steps(entries: Iterable[Recorded]) -> list[InvestigationStepTaken]:
+    """Return the steps that led to the ranking that is shown, or that are being taken."""
+    steps: list[InvestigationStepTaken] = []
+    is_ended = False
+    for entry in entries:
+        if isinstance(entry.fact, CausesRanked):
+            is_ended = True
+        elif isinstance(entry.fact, InvestigationStepTaken):
+            steps = [entry.fact] if is_ended else [*steps, entry.fact]
+            is_ended = False
+    return steps
 
 
 def incident_plot(app: App, incident: Incident) -> Plot | None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from detectors.attribution import causes, learning
 from recoup.demo.world.habits import HABITS
+from workflows import beliefs
+from workflows.messages import ResponsePolicy
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "attribution.md").read_text()
@@ -24,6 +26,14 @@ def test_the_constants_told_are_those_of_the_code() -> None:
     assert said in PAGE.replace("\n", " ")
     assert f"differ by less than {math.exp(causes.ALIKE):.1f} share the probability" in PAGE
     assert "of the three days before" in PAGE
+
+
+def test_when_the_causes_are_ranked_again_is_told_as_it_is() -> None:
+    text = PAGE.replace("\n", " ")
+    assert f"as long as the first hypothesis is below {beliefs.SURE:.0%}".replace("%", " %") in text
+    minutes = ResponsePolicy().reconsider_every_s // 60
+    assert f"after {minutes} minutes, then {2 * minutes}, {3 * minutes} and so on" in text
+    assert math.isclose(beliefs.ALIKE, math.exp(-causes.ALIKE), abs_tol=0.01)
 
 
 def test_the_habits_told_are_those_of_the_bench() -> None:

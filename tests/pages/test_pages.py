@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 from starlette.testclient import TestClient
 
+from recoup.domain.facts import CausesRanked, InvestigationStepTaken, NewFact
 from recoup.web.app import build_web
 from recoup.web.looking import Looking
 from recoup.web.lookups import change_of, cohort_from
@@ -50,6 +51,29 @@ def test_the_overview_shows_the_incident_the_broken_step_and_its_cohort(
     assert "far worse" in text_of(page)
     assert 'where=os%3DiOS+16' in page  # fmt: skip
     assert "search 2.14" in page
+
+
+def test_an_incident_shows_the_steps_of_the_ranking_that_is_shown(
+    client: TestClient, world: Any
+) -> None:
+    incident = world.app.store.incidents.get(world.incident_id)
+    for version, said in ((2, "nothing leads yet"), (3, "the flag leads with 96%")):
+        facts = [
+            InvestigationStepTaken(
+                incident_id=incident.id, step="timing", summary=f"3 known changes; {said}."
+            ),
+            CausesRanked(
+                incident_id=incident.id, version=version, attribution=incident.attribution
+            ),
+        ]
+        new = [
+            NewFact(fact_id=f"ranking-{version}-{n}", fact=fact, occurred_at=incident.opened_at)
+            for n, fact in enumerate(facts)
+        ]
+        world.app.store.append(incident.id, new)
+    page = text_of(client.get(f"/incidents/{incident.id}").text)
+    assert "the flag leads with 96%" in page.partition("Investigation")[2]
+    assert "nothing leads yet" not in page.partition("Investigation")[2]
 
 
 def test_an_incident_shows_evidence_for_and_against_the_chart_as_words_and_the_form(

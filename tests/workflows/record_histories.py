@@ -72,6 +72,12 @@ async def reminded(world: World, response: Response) -> None:
     await response.say(Verdict.APPROVE, first)
 
 
+async def ranked_again(world: World, response: Response) -> None:
+    """More trials turn the order round; the first proposal is withdrawn."""
+    await response.asked()
+    await response.say(Verdict.APPROVE, await response.asked(2, skip_s=60))
+
+
 POLICIES: dict[str, dict[str, Any]] = {"reminded": {"remind_before_s": 600}}
 """Where a story needs other settings than the defaults."""
 
@@ -85,6 +91,7 @@ STORIES: dict[str, Callable[[World, Response], Awaitable[None]]] = {
     "on_its_own": on_its_own,
     "reminded": reminded,
     "vendor_review": vendor_review,
+    "ranked_again": ranked_again,
 }
 
 
@@ -92,6 +99,13 @@ def world_of(name: str) -> World:
     world = World()
     if name == "vendor_review":
         world.flags.reviews = ["pending", "applied"]
+    if name == "ranked_again":
+        world.flags.set("other", on=True)
+        world.add_change("chg_other", {"action": "flag_rollback", "flag": "other"})
+        world.analyst.rankings = [
+            [("chg_flag", 0.5), ("chg_other", 0.4)],
+            [("chg_other", 0.8), ("chg_flag", 0.1)],
+        ]
     if name == "next_hypothesis":
         world.flags.set("other", on=True)
         world.add_change("chg_other", {"action": "flag_rollback", "flag": "other"})

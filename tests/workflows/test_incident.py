@@ -10,6 +10,7 @@ from recoup.domain.facts import (
     ActionFailed,
     ActionUndone,
     ApprovalExpired,
+    CausesRanked,
     DecisionTaken,
     Escalated,
     FeedbackGiven,
@@ -25,7 +26,7 @@ from recoup.domain.proposals import Person, Verdict
 from recoup.domain.verification import RecoveryVerdict
 from tests.workflows.ports import INCIDENT, START, World
 from workflows.incident import IncidentWorkflow
-from workflows.messages import CohortBack, FeedbackNoted, Phase
+from workflows.messages import ChangeAppeared, CohortBack, FeedbackNoted, Phase
 
 
 async def test_an_approved_rollback_is_carried_out_once_and_proven(
@@ -61,6 +62,80 @@ async def test_an_approved_rollback_is_carried_out_once_and_proven(
     assert len(world.notifier.posts) == 1
     assert world.notifier.updates[-1].resolution is Resolution.RECOVERED
     assert any("Anna approved" in line for line in world.notifier.replies)
+
+
+async def test_a_late_report_ranks_anew_in_the_same_message_and_voids_the_old_approval(
+    temporal: WorkflowEnvironment, world: World, respond: Any
+) -> None:
+    world.analyst.rankings = [[("chg_flag", 0.95)], [("chg_late", 0.8), ("chg_flag", 0.2)]]
+    world.flags.set("late", on=True)
+    async with respond(temporal, world) as response:
+        first = await response.asked()
+        world.add_change("chg_late", {"action": "flag_rollback", "flag": "late"})
+        await response.handle.signal(
+            "change_appeared", ChangeAppeared(position=99, change_id="chg_late")
+        )
+        second = await response.asked(2, skip_s=30)
+        stale = await response.say(Verdict.APPROVE, first)
+        assert not stale.accepted
+        assert (await response.say(Verdict.APPROVE, second)).accepted
+        await response.end()
+    assert world.flags.on("new_payment")
+    assert not world.flags.on("late")
+    assert len(world.notifier.posts) == 1
+    shown = [
+        update.attribution.first.change_id
+        for update in world.notifier.updates
+        if update.attribution
+    ]
+    assert shown[0] == "chg_flag"
+    assert shown[-1] == "chg_late"
+
+
+async def test_more_trials_rank_again_while_the_answer_is_open(
+    temporal: WorkflowEnvironment, world: World, respond: Any
+) -> None:
+    open_answer = [("chg_flag", 0.5), (UNKNOWN_CAUSE, 0.3)]
+    world.analyst.rankings = [open_answer, open_answer, [("chg_flag", 0.96)]]
+    async with respond(temporal, world) as response:
+        proposal = await response.asked()
+        await response.until(lambda: len(world.log.facts(CausesRanked)) == 3, skip_s=60)
+        await temporal.sleep(900)
+        # Sure enough now: what was posted and asked for still stands, and nothing more is ranked.
+        assert len(world.log.facts(CausesRanked)) == 3
+        assert (await response.say(Verdict.APPROVE, proposal)).accepted
+        await response.end()
+    assert len(world.log.facts(ProposalMade)) == 1
+    assert len(world.notifier.posts) == 1
+    ranked = [fact.attribution.first.probability for fact in world.log.facts(CausesRanked)]
+    assert ranked == [0.5, 0.5, 0.96]
+    assert any(
+        update.attribution is not None and update.attribution.first.probability == 0.96
+        for update in world.notifier.updates
+    )
+
+
+async def test_two_that_cannot_be_told_apart_do_not_change_places_under_a_finger(
+    temporal: WorkflowEnvironment, world: World, respond: Any
+) -> None:
+    world.flags.set("other", on=True)
+    world.add_change("chg_other", {"action": "flag_rollback", "flag": "other"})
+    world.analyst.rankings = [
+        [("chg_flag", 0.46), ("chg_other", 0.44)],
+        [("chg_other", 0.47), ("chg_flag", 0.43)],
+        [("chg_other", 0.91), ("chg_flag", 0.05)],
+    ]
+    async with respond(temporal, world) as response:
+        first = await response.asked()
+        await response.until(lambda: len(world.log.facts(CausesRanked)) == 2, skip_s=60)
+        assert world.log.incident().proposal == first
+        second = await response.asked(2, skip_s=60)
+        assert second.change_id == "chg_other"
+        assert not (await response.say(Verdict.APPROVE, first)).accepted
+        await response.say(Verdict.APPROVE, second)
+        await response.end()
+    assert world.flags.on("new_payment")
+    assert not world.flags.on("other")
 
 
 async def test_a_rejected_proposal_changes_nothing(
