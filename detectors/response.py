@@ -187,6 +187,8 @@ class Response:
     def _errors(self, row: int, onset_ms: int, now_ms: int) -> float:
         """Return what script errors in a cohort add to the evidence of a drop there."""
         watching = self.watching
+        if watching.evidence.is_calm(watching.plan.error, row, ERRORS_PRICE):
+            return 0.0
         trials = exposed_since(watching.table, watching.plan.error, False, onset_ms, now_ms)
         inside = trials.part(watching.index.covered(watching.index.cohorts[row], trials.leaf))
         gain = float(inside.gains().sum(axis=0).max(initial=0.0))

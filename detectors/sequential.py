@@ -168,6 +168,17 @@ class Evidence:
         effect = int(np.argmax(_doubted(self.score[metric, cohort], self.doubt[metric])))
         return int(self.left_zero[metric, cohort, effect]) * 1000, effect
 
+    def is_calm(self, metric: int, cohort: int, price: float) -> bool:
+        """Tell whether no sum of gains since any moment can come near a price.
+
+        Each CUSUM is the largest of those sums, over the row's liveliness; half the price leaves
+        room for effects between those that are watched. A row nobody watches may be anything.
+        """
+        if not np.isfinite(self.limit[metric, cohort]):
+            return False
+        top = float(self.score[metric, cohort].max()) * float(self.dispersion[metric, cohort])
+        return top < price / 2
+
     def reset(self, cohorts: Bools) -> None:
         """Start the test anew for the cohorts of a mask."""
         self.score[:, : len(cohorts)][:, cohorts] = 0.0

@@ -3,7 +3,6 @@
 import random
 from datetime import datetime, timedelta
 
-from recoup.demo.shop import Fault
 from recoup.domain.changes import Change, ChangeKind
 
 _INNOCENT: tuple[tuple[float, ChangeKind, str, dict[str, str | list[str]]], ...] = (
@@ -32,17 +31,17 @@ def sale_of(began: datetime) -> Change:
     )
 
 
-def decoy_of(at: datetime, flag: str, hits: Fault, project: str, environment: str) -> Change:
-    """Return a flag change that comes with the break, says it is for those who are hit, and is
-    not to blame: whoever believes it first finds out by the test of the recovery.
+def decoy_of(at: datetime, flag: str, project: str, environment: str) -> Change:
+    """Return a change of configuration that comes with the break, for everyone, under the name that
+    the script errors tell: as good a suspect as the guilty flag, and a little better by its kind.
+    Whoever believes it first finds out by the test of the recovery.
     """
     return Change(
-        id=f"flag-{flag}",
-        kind=ChangeKind.FLAG,
+        id=f"config-{flag}",
+        kind=ChangeKind.CONFIG,
         time=at,
-        title=f"Flag {flag} turned on",
+        title=f"Configuration of {flag} loaded early",
         ref=flag,
-        scope={"campaign": hits.campaign, "os": hits.os, "browser": hits.browser},
         undo={
             "action": "flag_rollback",
             "flag": flag,

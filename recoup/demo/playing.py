@@ -32,7 +32,7 @@ from recoup.domain.errors import ConfigurationError
 from recoup.serving.supervisor import die_with_parent
 
 FLAG, PROJECT, ENVIRONMENT = "payment-widget-v2", "shop", "production"
-DECOY = "express-checkout"
+DECOY = "payment-widget-v2-preload"
 """A flag that looks guiltier than the widget and does nothing; for the ending ``wrong_first``."""
 EVENING = datetime(2026, 11, 27, 18, 0, tzinfo=UTC)
 HISTORY_DAYS = 7.0
@@ -236,7 +236,7 @@ class Play:
         body = {"key": FLAG, "on": True, "by": "checkout-team@shop.example"}
         self._http.post(f"{self.flags_url}/_control/flip", json=body).raise_for_status()
         if self.plan.ending == "wrong_first":
-            self.record([decoy_of(at, DECOY, self.shop.fault, PROJECT, ENVIRONMENT)])
+            self.record([decoy_of(at, DECOY, PROJECT, ENVIRONMENT)])
         self.record(innocent(self.plan.seed, at, at, later=True))
         return at
 
