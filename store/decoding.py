@@ -186,7 +186,9 @@ class DimensionCensus:
         if len(self._usual) > self.usual_limit:
             self._usual.clear()
         self._usual |= news
-        for name, value in news:
+        for name, value in dims.items():  # In their order: a set's differs from run to run.
+            if (name, value) not in news:
+                continue
             seen = self._values.get(name)
             if seen is None:
                 if len(self._values) >= self.names_limit:

@@ -409,10 +409,11 @@ HISTORY = History(name="acme", section=AcmeSettings, poll_s=lambda settings: 60,
 def test_a_new_history_is_one_new_file_and_a_name_is_given_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for folder in ("acme", "acme_too"):
+    # Names that no other test has imported: a package stays imported for all that follow.
+    for folder in ("acme_followed", "acme_too"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "__init__.py").write_text('"""Acme."""\n')
-    (tmp_path / "acme" / "history.py").write_text(ACME)
+    (tmp_path / "acme_followed" / "history.py").write_text(ACME)
     monkeypatch.setattr(integrations, "__path__", [*integrations.__path__, str(tmp_path)])
     assert [each.name for each in followed(load())] == ["acme"]
     (tmp_path / "acme_too" / "history.py").write_text(ACME)
