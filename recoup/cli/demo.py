@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from recoup.demo.playing import Play
 
 TRUTH = {"browser": "Safari", "campaign": "ig_sale", "os": "iOS 16"}
+READING = timedelta(minutes=2.5)
+"""A person reads before pressing; meanwhile trials go on telling who is hit."""
 
 
 def register(app: typer.Typer) -> None:
@@ -183,7 +185,7 @@ def _press(play: "Play", incident: dict[str, Any], say: Any) -> bool:
     wish = ENDINGS[play.plan.ending].presses(incident["proposal"])
     if wish is None:
         return True
-    time.sleep(1.0)
+    play.sleep(READING)
     return play.press(wish, incident)
 
 
