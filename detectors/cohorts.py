@@ -143,9 +143,13 @@ class CohortIndex:
         """Return n x 3: the numbers of the values of the cohorts from ``start``, 0 for none."""
         return np.stack(unpack(np.array(self._keys[start:], dtype=np.int64)), axis=1)
 
-    def number_of_value(self, dimension: str, value: str) -> int:
-        """Return the number of a value; -1 when it was never seen."""
-        return self._numbers.get((dimension, value), -1)
+    def within(self, values: dict[str, str], start: int = 0) -> Bools:
+        """Return which cohorts, from ``start``, have all of these values."""
+        parts = self.parts(start)
+        inside = np.ones(len(parts), dtype=bool)
+        for item in values.items():
+            inside &= (parts == self._numbers.get(item, -1)).any(axis=1)
+        return inside
 
     def compatible(self, cohort: Cohort) -> Bools:
         """Return which cohorts say nothing else of any dimension than this one does."""

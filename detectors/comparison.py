@@ -114,15 +114,11 @@ def are_same(one: Sighting, other: Sighting) -> bool:
 
 def are_related(one: Cohort, other: Cohort) -> bool:
     """Tell whether two cohorts may be the same people: nothing contradicts, something agrees."""
-    mine, theirs = one.root, other.root
-    if any(theirs.get(name, value) != value for name, value in mine.items()):
-        return False
-    return not mine or not theirs or bool(mine.items() & theirs.items())
+    return one.shares(other) and not one.contradicts(other)
 
 
 def _unlikeness(one: Sighting, other: Sighting) -> tuple[bool, float, bool, float, str, str]:
     """Order pairs: same kind, likest cohort, same metric, nearest opening."""
-    mine, theirs = set(one.cohort.root.items()), set(other.cohort.root.items())
-    like = len(mine & theirs) / len(mine | theirs) if mine or theirs else 1.0
+    like = one.cohort.likeness(other.cohort)
     apart = abs((one.opened_at - other.opened_at).total_seconds())
     return one.kind != other.kind, -like, one.metric != other.metric, apart, one.id, other.id

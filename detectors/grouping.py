@@ -18,9 +18,7 @@ def related(
     for incident in incidents:
         together = abs(onset_ms - incident.onset_ms) <= TOGETHER_MS
         echo = bool(incident.recovered_ms) and now_ms - incident.recovered_ms < horizon_ms
-        mine, theirs = cohort.root, incident.cohort.root
-        disjoint = any(name in theirs and theirs[name] != v for name, v in mine.items())
-        shared = not mine or not theirs or bool(set(mine.items()) & set(theirs.items()))
-        if (together or echo) and shared and (echo or not disjoint):
+        shared = cohort.shares(incident.cohort)
+        if (together or echo) and shared and (echo or not cohort.contradicts(incident.cohort)):
             return incident
     return None

@@ -46,24 +46,18 @@ def close_window(window: Floats, pending: Floats, bias: Floats, also_long: bool)
     """
     for m in range(window.shape[2]):
         for c in range(window.shape[3]):
+            pending[0, m, c] += window[0, 0, m, c]
+            pending[1, m, c] += window[0, 1, m, c]
+            for part in range(3):
+                window[1, part, m, c] += window[0, part, m, c]
             for kind in range(2 if also_long else 1):
-                seen, expected, variance = window[kind, 0, m, c], window[kind, 1, m, c], 0.0
-                if kind == 1:  # With the hour that just ended.
-                    seen, expected = seen + window[0, 0, m, c], expected + window[0, 1, m, c]
-                    variance = window[0, 2, m, c]
-                variance += window[kind, 2, m, c]
+                seen, expected, variance = window[kind, :, m, c]
                 if variance > 1.0:
                     off = seen - expected * math.exp(bias[m, c])
                     pending[2 + 3 * kind, m, c] += min(off * off / variance, MOST_SURPRISE)
                     pending[3 + 3 * kind, m, c] += 1.0
                     pending[4 + 3 * kind, m, c] += expected * expected / variance
-            pending[0, m, c] += window[0, 0, m, c]
-            pending[1, m, c] += window[0, 1, m, c]
-            for part in range(3):
-                window[1, part, m, c] += window[0, part, m, c]
-                window[0, part, m, c] = 0.0
-                if also_long:
-                    window[1, part, m, c] = 0.0
+                window[kind, :, m, c] = 0.0
 
 
 @compiled

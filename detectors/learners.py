@@ -7,6 +7,7 @@ combination never seen before has a prediction at once, from its parts.
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,17 +42,21 @@ def time_features(time_ms: Ints, first_ms: int) -> Floats:
     A weekend is told apart once a week was seen: before, its weight and the level could not be
     told from each other, and the first working day would be a guess.
     """
-    weekend = (time_ms // DAY_MS + EPOCH_WEEKDAY) % 7 >= WEEKEND_FROM
-    weekend &= time_ms - first_ms >= 6 * DAY_MS
+    weekend = _is_weekend(time_ms, first_ms)
     angle = 2 * math.pi * (time_ms % DAY_MS) / DAY_MS
     waves = [np.sin(angle), np.cos(angle), np.sin(2 * angle), np.cos(2 * angle)]
     return np.stack([np.ones(len(time_ms)), weekend.astype(float), *waves], axis=1)
 
 
+def _is_weekend(time_ms: Any, first_ms: int) -> Any:
+    """Tell of a moment, or of an array of them, whether it is a known weekend."""
+    weekend = (time_ms // DAY_MS + EPOCH_WEEKDAY) % 7 >= WEEKEND_FROM
+    return weekend & (time_ms - first_ms >= 6 * DAY_MS)
+
+
 def _features_of(time_ms: int, first_ms: int) -> Floats:
     """Return ``time_features`` of one moment, at a tenth of the cost."""
-    weekend = (time_ms // DAY_MS + EPOCH_WEEKDAY) % 7 >= WEEKEND_FROM
-    weekend &= time_ms - first_ms >= 6 * DAY_MS
+    weekend = _is_weekend(time_ms, first_ms)
     angle = 2 * math.pi * (time_ms % DAY_MS) / DAY_MS
     waves = (math.sin(angle), math.cos(angle), math.sin(2 * angle), math.cos(2 * angle))
     return np.array([1.0, float(weekend), *waves])

@@ -128,12 +128,6 @@ def _named(scope: dict[str, str | list[str]]) -> tuple[dict[str, str], ...]:
 
 def _children(named: tuple[dict[str, str], ...], index: CohortIndex, start: int) -> Ints:
     """Return the rows, from ``start``, of cohorts with one value more than one of those named."""
-    parts = index.parts(start)
-    found = np.zeros(len(parts), dtype=bool)
-    for values in named:
-        inside = np.ones(len(parts), dtype=bool)
-        for item in values.items():
-            inside &= (parts == index.number_of_value(*item)).any(axis=1)
-        found |= inside
-    found &= (parts > 0).sum(axis=1) == len(named[0]) + 1
-    return np.flatnonzero(found) + start
+    one_more = (index.parts(start) > 0).sum(axis=1) == len(named[0]) + 1
+    inside = np.any([index.within(values, start) for values in named], axis=0)
+    return np.flatnonzero(inside & one_more) + start

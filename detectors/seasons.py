@@ -7,7 +7,6 @@ import numpy as np
 
 from detectors.cohorts import CohortIndex
 from detectors.sequential import Evidence
-from detectors.trials import Bools
 from recoup.domain.base import from_ms
 from recoup.domain.periods import Period
 
@@ -21,9 +20,9 @@ class Seasons:
 
     def apply(self, evidence: Evidence, index: CohortIndex, now_ms: int) -> None:
         """Move the thresholds that the budget has just set."""
-        now, size = from_ms(now_ms), len(index)
+        now = from_ms(now_ms)
         for period in self.periods:
-            inside = np.flatnonzero(_within(index, period.cohort)[:size])
+            inside = np.flatnonzero(index.within(period.cohort))
             for number, name in enumerate(self.metrics):
                 if period.covers(name, now):
                     evidence.limit[number, inside] += extra(period.eagerness)
@@ -38,12 +37,3 @@ class Seasons:
 def extra(eagerness: float) -> float:
     """Return how much more log evidence is asked for; infinity where nothing is to be said."""
     return -math.log(eagerness) if eagerness > 0 else math.inf
-
-
-def _within(index: CohortIndex, values: dict[str, str]) -> Bools:
-    """Return which cohorts have all of these values."""
-    parts = index.parts()
-    inside = np.ones(len(parts), dtype=bool)
-    for item in values.items():
-        inside &= (parts == index.number_of_value(*item)).any(axis=1)
-    return inside

@@ -100,12 +100,7 @@ def _hour_of(moment: datetime) -> float:
 
 
 def _cohorts_alike(one: Cohort, other: Cohort) -> float:
-    mine, theirs = set(one.root.items()), set(other.root.items())
-    if not mine and not theirs:
-        return 1.0
-    if any(other.root.get(name, value) != value for name, value in mine):
-        return 0.0
-    return len(mine & theirs) / len(mine | theirs)
+    return 0.0 if one.contradicts(other) else one.likeness(other)
 
 
 class Judgement(NamedTuple):

@@ -17,7 +17,7 @@ from recoup.domain.hypotheses import UNKNOWN_CAUSE, Hypothesis, Onset
 QUANTILES = (0.05, 0.5, 0.95)
 
 
-def date(
+def date_onset(
     picture: Picture,
     suspects: Iterable[Suspect],
     hypotheses: Iterable[Hypothesis],

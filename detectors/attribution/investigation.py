@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from detectors.attribution.causes import CauseModel, Inquiry
-from detectors.attribution.dating import date
+from detectors.attribution.dating import date_onset
 from detectors.attribution.explanation import shares
 from detectors.attribution.impact import estimate
 from detectors.attribution.wording import sentences
@@ -143,7 +143,7 @@ def _worded(inquiry: Inquiry, answer: Attribution) -> Attribution:
         finding = inquiry.compared(hypothesis) if place < COMPARED else None
         more = {"findings": (*hypothesis.findings, finding)} if finding else {}
         compared.append(hypothesis.model_copy(update=more))
-    onset = date(inquiry.picture, inquiry.suspects, compared, inquiry.evidence.opened_ms)
+    onset = date_onset(inquiry.picture, inquiry.suspects, compared, inquiry.evidence.opened_ms)
     since = replace(inquiry.evidence, onset_ms=to_ms(onset.at))
     update = {
         "hypotheses": tuple(compared),

@@ -39,6 +39,19 @@ class Cohort(RootModel[dict[str, str]]):
         """Tell whether ``other`` is this cohort or a part of it."""
         return self.covers(other.root)
 
+    def contradicts(self, other: "Cohort") -> bool:
+        """Tell whether some dimension that both name has different values."""
+        return any(other.root.get(name, value) != value for name, value in self.root.items())
+
+    def shares(self, other: "Cohort") -> bool:
+        """Tell whether both name the same value of some dimension, or one is everyone."""
+        return not self.root or not other.root or bool(self.root.items() & other.root.items())
+
+    def likeness(self, other: "Cohort") -> float:
+        """Return the Jaccard index of both as sets of ``dimension=value``."""
+        either = self.root.items() | other.root.items()
+        return len(self.root.items() & other.root.items()) / len(either) if either else 1.0
+
     def overlaps_scope(self, scope: Mapping[str, Any]) -> bool:
         """Tell whether a change's scope (values may be lists) and this cohort can meet."""
         return all(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from detectors.attribution.dating import date
+from detectors.attribution.dating import date_onset
 from detectors.attribution.likelihood import MINUTE_MS, Picture
 from detectors.attribution.suspects import Suspect
 from recoup.domain.base import from_ms, to_ms
@@ -27,7 +27,7 @@ def onset(seen: Picture, probability: float, opened_min: int = 239) -> Onset:
         Hypothesis(change_id="chg_1", probability=probability),
         Hypothesis(change_id=UNKNOWN_CAUSE, probability=1 - probability),
     ]
-    return date(seen, [Suspect((change,))], beliefs, START_MS + opened_min * MINUTE_MS)
+    return date_onset(seen, [Suspect((change,))], beliefs, START_MS + opened_min * MINUTE_MS)
 
 
 def minutes(found: Onset) -> tuple[float, float, float]:
