@@ -7,11 +7,8 @@ An event source is one module, ``integrations/<name>/events.py``, that holds a `
 role finds it and gives it its addresses.
 """
 
-import importlib
-import importlib.util
 import json
 import math
-import pkgutil
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,6 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
+from integrations.discovery import modules
 from recoup.domain.errors import InvalidInput
 from recoup.domain.ids import derive_id
 from recoup.domain.series import LineProblem
@@ -76,16 +74,7 @@ P = TypeVar("P", bound=BaseModel)
 
 def sources() -> dict[str, Source]:
     """Return every event source of this package by name."""
-    import integrations
-
-    names = sorted(item.name for item in pkgutil.iter_modules(integrations.__path__) if item.ispkg)
-    places = [f"integrations.{name}.events" for name in names]
-    found = [
-        importlib.import_module(place).SOURCE
-        for place in places
-        if importlib.util.find_spec(place) is not None
-    ]
-    return {source.name: source for source in found}
+    return {module.SOURCE.name: module.SOURCE for module in modules("events")}
 
 
 def json_object(body: bytes) -> dict[str, Any]:

@@ -4,14 +4,12 @@ A vendor's history is one module, ``integrations/<vendor>/history.py``, that hol
 is found by itself. The working role reads what was altered since it last looked.
 """
 
-import importlib
-import importlib.util
-import pkgutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from integrations.discovery import modules
 from integrations.http import VendorHttp
 from recoup.domain.changes import Change
 from recoup.domain.errors import ConfigurationError
@@ -55,16 +53,13 @@ def histories() -> dict[str, History]:
 
     Raises ConfigurationError when two modules claim one name.
     """
-    import integrations
-
     found: dict[str, History] = {}
-    for item in sorted(pkgutil.iter_modules(integrations.__path__), key=lambda each: each.name):
-        place = f"integrations.{item.name}.history"
-        if not item.ispkg or importlib.util.find_spec(place) is None:
-            continue
-        history: History = importlib.import_module(place).HISTORY
+    for module in modules("history"):
+        history: History = module.HISTORY
         if history.name in found:
-            raise ConfigurationError(f"two histories are named {history.name!r}; one is in {place}")
+            raise ConfigurationError(
+                f"two histories are named {history.name!r}; one is in {module.__name__}"
+            )
         found[history.name] = history
     return found
 

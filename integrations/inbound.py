@@ -5,9 +5,6 @@ Nothing else is edited: the walk over this package finds it, the api role gives 
 ``/hooks/<name>``, and the conformance suite tests it.
 """
 
-import importlib
-import importlib.util
-import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,6 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
+from integrations.discovery import modules
 from recoup.domain.changes import Change
 from recoup.domain.clock import Clock
 from recoup.domain.errors import ConfigurationError, InvalidInput, NotAllowed
@@ -79,17 +77,13 @@ def webhooks() -> dict[str, Webhook]:
 
     Raises ConfigurationError when two modules claim one name.
     """
-    import integrations
-
     found: dict[str, Webhook] = {}
-    names = sorted(item.name for item in pkgutil.iter_modules(integrations.__path__) if item.ispkg)
-    for name in names:
-        place = f"integrations.{name}.webhook"
-        if importlib.util.find_spec(place) is None:
-            continue
-        webhook: Webhook = importlib.import_module(place).WEBHOOK
+    for module in modules("webhook"):
+        webhook: Webhook = module.WEBHOOK
         if webhook.name in found:
-            raise ConfigurationError(f"two webhooks are named {webhook.name!r}; one is in {place}")
+            raise ConfigurationError(
+                f"two webhooks are named {webhook.name!r}; one is in {module.__name__}"
+            )
         found[webhook.name] = webhook
     return found
 

@@ -1,7 +1,5 @@
 """The settings in force, one row each, with secrets masked: for the command and for the page."""
 
-import importlib
-import pkgutil
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -9,6 +7,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from integrations.discovery import modules
 from recoup.settings import PREFIX, Section, Settings
 
 _INTERNAL = {"sections", "config_file"}
@@ -73,19 +72,9 @@ def _text(value: Any) -> str:
 
 def sections() -> list[type[Section]]:
     """Return the settings of every integration, in the order of their folders."""
-    import integrations
-
-    found = []
-    for package in sorted(pkgutil.iter_modules(integrations.__path__), key=lambda item: item.name):
-        if not package.ispkg:
-            continue
-        try:
-            module = importlib.import_module(f"integrations.{package.name}.settings")
-        except ModuleNotFoundError:
-            continue
-        found += [
-            item
-            for item in vars(module).values()
-            if isinstance(item, type) and issubclass(item, Section) and item is not Section
-        ]
-    return found
+    return [
+        item
+        for module in modules("settings")
+        for item in vars(module).values()
+        if isinstance(item, type) and issubclass(item, Section) and item is not Section
+    ]

@@ -45,7 +45,7 @@ def explain(
     if as_json:
         show_json(_as_data(incident, facts))
         return
-    show_fields({name: _line(text) for name, text in _state(incident).items()})
+    show_state(incident)
     if incident.attribution is None:
         print("\nThe investigation has not come to a ranking yet.")
     else:
@@ -59,6 +59,11 @@ def explain(
         ],
         empty="No step of the investigation yet.",
     )
+
+
+def show_state(incident: Incident) -> None:
+    """Print what is known of an incident, one line each."""
+    show_fields({name: _line(text) for name, text in _state(incident).items()})
 
 
 def _state(incident: Incident) -> dict[str, str]:

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from recoup.cli._shared import AsJson, Config, Data, opened, settings_of, show_json, show_table
+from recoup.cli.explain import show_state
 from recoup.domain.errors import NotFound
 from recoup.domain.incident import Incident
 
@@ -67,7 +68,7 @@ def show_incident(
         ]
         show_json({"incident": incident, "timeline": timeline})
         return
-    _print_state(incident)
+    show_state(incident)
     show_table(
         "Timeline",
         ("time", "what", "by"),
@@ -92,20 +93,4 @@ def _row(incident: Incident) -> tuple[str, ...]:
         incident.metric,
         incident.cohort.label,
         incident.at_risk_per_hour.text(),
-    )
-
-
-def _print_state(incident: Incident) -> None:
-    from recoup.cli._shared import show_fields
-
-    show_fields(
-        {
-            "incident": incident.id,
-            "status": str(incident.resolution or incident.status),
-            "what": f"{incident.metric} {incident.direction}: "
-            f"{incident.observed:.1%} where {incident.expected:.1%} was expected",
-            "for whom": incident.cohort.label,
-            "since": f"{incident.onset_at:%F %T} UTC (opened {incident.opened_at:%F %T})",
-            "at risk per hour": incident.at_risk_per_hour.text(),
-        }
     )
