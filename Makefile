@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 RUN    := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos check docs pictures bench bench-detection bench-causes bench-localise bench-recovery bench-feedback faults lock clean
+.PHONY: help demo test chaos check docs pictures bench bench-detection bench-causes bench-localise bench-recovery bench-quiet bench-feedback faults lock clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -62,6 +62,9 @@ bench-localise: $(DEV) ## F1 and time of the root search on generated tables of 
 
 bench-recovery: $(DEV) ## how often "recovered" is wrong, on simulated shops (ARGS="--runs 1000")
 	@$(BIN)/python -m tests.benchmarks.recoveries $(ARGS)
+
+bench-quiet: $(DEV) ## run lengths on A/A data: the sequential test alone, then the engine on quiet shops; 15 minutes
+	@$(BIN)/python -m tests.benchmarks.run_lengths $(ARGS)
 
 bench-feedback: $(DEV) ## what labels of false alarms are worth on days not seen (ARGS="--seeds 1-5")
 	@$(BIN)/python -m tests.benchmarks.false_alarms $(ARGS)
