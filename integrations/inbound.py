@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, model_validator
 
 from integrations.discovery import modules
 from recoup.domain.changes import Change
@@ -64,9 +64,19 @@ Reader = Callable[[Mapping[str, str], bytes], Received]
 
 
 class Payload(BaseModel):
-    """The part of a vendor's body that is read here; whatever else it holds is passed over."""
+    """The part of a vendor's body that is read here; whatever else it holds is passed over.
+
+    A field that is null says no more than one that is missing.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        return {name: inner for name, inner in value.items() if inner is not None}
 
 
 P = TypeVar("P", bound=BaseModel)

@@ -146,7 +146,7 @@ def _change(settings: GoogleAdsSettings, row: _Row, moment: datetime) -> Change:
     unique = derive_id("event", *done, f"{moment:%F %R}")
     name = campaign.name or campaign.id or event.resource
     what = f"{_WHAT[event.type]} {_DONE.get(event.operation, 'changed')}"
-    step = _step(event) or (fields if event.operation == "UPDATE" else "")
+    step = _step(event) or (_told(event, fields) if event.operation == "UPDATE" else "")
     said = f"{what} in {name}" if event.type != "CAMPAIGN" else f"{what}: {name}"
     by = event.by or event.client.replace("_", " ").lower() or "somebody"
     return Change(
@@ -174,6 +174,26 @@ def _status(resource: dict[str, Any]) -> str:
 def _step(event: _Event) -> str:
     old, new = _status(event.old), _status(event.new)
     return f"{old} to {new}" if old and new else ""
+
+
+def _told(event: _Event, fields: str) -> str:
+    """Return what became of each field, ``amount 50 to 90``, as far as the values are plain."""
+    told = []
+    for field in filter(None, fields.split(", ")):
+        old, new = _value(event.old, field), _value(event.new, field)
+        told.append(f"{field.removesuffix('Micros')} {old} to {new}" if old and new else field)
+    return ", ".join(told)
+
+
+def _value(resource: dict[str, Any], field: str) -> str:
+    """Return the plain value of a field of whatever resource it is; money is in millionths."""
+    value: Any = next(iter(resource.values()), None)
+    for name in field.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    text = str(value) if isinstance(value, str | int | float) else ""
+    if field.endswith("Micros") and text.isdigit():
+        return f"{int(text) / 1e6:g}"
+    return text
 
 
 def _undo(event: _Event, campaign: _Campaign) -> dict[str, Any]:

@@ -13,7 +13,7 @@ class GoogleAdsSettings(Section):
     section_name: ClassVar[str] = "google_ads"
 
     base_url: str = Field(
-        default="https://googleads.googleapis.com/v24", description="Google Ads API with version"
+        default="https://googleads.googleapis.com/v26", description="Google Ads API with version"
     )
     token_url: str = Field(
         default="https://oauth2.googleapis.com/token", description="where access tokens come from"

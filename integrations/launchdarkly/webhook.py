@@ -26,11 +26,13 @@ from integrations.signatures import hmac_hex, verify_hex
 from recoup.domain.base import from_ms
 from recoup.domain.changes import Change, ChangeKind
 
-_TURNED = {"updateOn": True, "turnFlagOn": True, "turnFlagOff": False}
+_TURNED = {"turned on the flag": True, "turned off the flag": False}
+"""What the title says, by which a switch is known when an entry carries no versions."""
 _WITHOUT_EFFECT = frozenset(
     {
         "updateName",
         "updateDescription",
+        "updateTag",
         "updateTags",
         "updateMaintainer",
         "updateTemporary",
@@ -43,8 +45,11 @@ _WITHOUT_EFFECT = frozenset(
     }
 )
 _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
-"""Titles come as Markdown; people read what the links say."""
+_MARK = re.compile(r"(`|~~|\*\*?)(\S(?:.*?\S)?)\1")
+_BULLET = re.compile(r"^[\s>]*(?:[*-] )?")
+"""Titles and descriptions come as Markdown; people read what it says."""
 
+LONGEST_DETAILS = 250
 _LAST_MS = 253_402_300_799_000
 
 
@@ -67,6 +72,7 @@ class _Entry(Payload):
     date: Annotated[int, Field(ge=0, le=_LAST_MS)]
     name: str = ""
     title: str | None = None
+    description: str = ""
     titleVerb: str | None = None  # noqa: N815 - as LaunchDarkly spells it
     accesses: list[_Access] = Field(default_factory=list)
     member: _Member | None = None
@@ -114,12 +120,14 @@ def _change(settings: LaunchDarklySettings, entry: _Entry) -> Change:
             "on": not turned_on,
         }
     by = entry.member.email if entry.member else ""
-    title = _LINK.sub(r"\1", entry.title or f"{entry.titleVerb or 'changed'} {entry.name}")
+    title = _plain(entry.title or f"{entry.titleVerb or 'changed'} {entry.name}")
+    lines = entry.description[: 4 * LONGEST_DETAILS].splitlines()
+    details = "; ".join(filter(None, map(_plain, lines)))[:LONGEST_DETAILS]
     return Change(
         id=change_id("launchdarkly", entry.id),
         kind=ChangeKind.FLAG,
         time=from_ms(entry.date),
-        title=title_of(f"{title} (by {by or 'somebody'})"),
+        title=title_of(f"{title}{': ' if details else ''}{details} (by {by or 'somebody'})"),
         ref=key[:500],
         undo=undo,
         by=by[:200],
@@ -136,14 +144,17 @@ def _flag_key(entry: _Entry) -> str:
 
 
 def _was_turned_on(entry: _Entry, environment: str) -> bool | None:
+    """Return which way the flag was switched, None when it was not or cannot be told."""
     after = _environment(entry.currentVersion, environment)
     before = _environment(entry.previousVersion, environment)
-    if "on" in after and after.get("on") != before.get("on"):
-        return bool(after["on"])
-    actions = [access.action for access in entry.accesses]
-    return next(
-        (_TURNED[action] for action in actions if action in _TURNED and "on" in after), None
-    )
+    if "on" in after and "on" in before:
+        return bool(after["on"]) if after["on"] != before["on"] else None
+    return _TURNED.get(entry.titleVerb or "")
+
+
+def _plain(text: str) -> str:
+    """Return what a line of Markdown says."""
+    return _MARK.sub(r"\2", _MARK.sub(r"\2", _LINK.sub(r"\1", _BULLET.sub("", text)))).strip()
 
 
 def _environment(version: _Version | None, name: str) -> dict[str, Any]:

@@ -26,8 +26,30 @@ FIELDS += "actor_name,extra_data"
 PAGE = 200
 MOST_PAGES = 100
 RUN_STATUS = "update_campaign_run_status"
-_ALTERING = ("create_", "update_campaign", "update_ad_", "campaign_ended")
-_WITHOUT_EFFECT = ("_name", "_labels", "_agency_fee", "_agency_fee_status")
+_ALTERING = ("create_", "update_campaign", "update_ad_", "update_adgroup", "campaign_", "merge_")
+_ALSO_ALTERING = frozenset(
+    {
+        "account_spending_limit_reached",
+        "ad_account_remove_spend_limit",
+        "ad_account_reset_spend_limit",
+        "ad_account_update_spend_limit",
+        "ad_account_update_status",
+        "ad_review_declined",
+        "edit_and_update_ad_creative",
+        "lifetime_budget_spent",
+        "update_budget_flex_toggle_status",
+        "update_delivery_type_cross_level_shift",
+    }
+)
+"""What stops or moves the traffic without a hand on a campaign, or by another name."""
+_WITHOUT_EFFECT = (
+    "_name",
+    "_labels",
+    "_agency_fee",
+    "_agency_fee_status",
+    "_learning_stage_status",
+    "_to_be_set_after_review",
+)
 _NOT_ADS = ("create_audience", "create_adaccount")
 _ACTIVE, _INACTIVE = frozenset({1}), frozenset({7, 8, 15})
 """Codes of a run status as they come in ``extra_data``; the rest are on the way to one of them."""
@@ -53,7 +75,7 @@ async def read(settings: MetaAdsSettings, http: VendorHttp, window: Window) -> l
     async for entry in _entries(settings, http, window):
         try:
             activity = part(_Activity, entry)
-            if _alters(activity.event_type):
+            if alters(activity.event_type):
                 found.append(_change(settings, activity))
         except InvalidInput as error:
             _log.warning("history.entry_unreadable", vendor=VENDOR, reason=str(error))
@@ -95,9 +117,9 @@ def _after(body: dict[str, Any]) -> str:
     return str(cursors.get("after") or "") if isinstance(cursors, dict) else ""
 
 
-def _alters(event_type: str) -> bool:
+def alters(event_type: str) -> bool:
     """Tell whether it may alter who comes to the shop."""
-    return (
+    return event_type in _ALSO_ALTERING or (
         event_type.startswith(_ALTERING)
         and not event_type.startswith(_NOT_ADS)
         and not event_type.endswith(_WITHOUT_EFFECT)

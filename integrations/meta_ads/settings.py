@@ -12,7 +12,7 @@ class MetaAdsSettings(Section):
 
     section_name: ClassVar[str] = "meta_ads"
 
-    base_url: str = Field(default="https://graph.facebook.com/v23.0", description="Graph API")
+    base_url: str = Field(default="https://graph.facebook.com/v26.0", description="Graph API")
     access_token: SecretStr | None = Field(
         default=None, description="a token with ads_management on the account"
     )

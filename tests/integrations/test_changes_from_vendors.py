@@ -44,6 +44,13 @@ def recorded(vendor: str, name: str) -> dict[str, Any]:
     return body
 
 
+def launchdarkly(entry: dict[str, Any]) -> Change:
+    section = LaunchDarklySettings(webhook_secret=SECRET)
+    raw = json.dumps(entry).encode()
+    headers = sign_launchdarkly(section, raw, NOW)
+    return read_launchdarkly(section, Delivery(headers, raw, NOW)).changes[0]
+
+
 def github(body: dict[str, Any], **settings: Any) -> list[Change]:
     section = GitHubSettings(webhook_secret=SECRET, **settings)
     raw = json.dumps(body).encode()
@@ -94,29 +101,43 @@ def test_other_environments_and_pushes_are_passed_over_unless_asked_for() -> Non
 
 
 def test_flag_entries_that_come_in_any_order_stand_in_the_order_of_their_dates() -> None:
-    section = LaunchDarklySettings(webhook_secret=SECRET)
-
-    def told(entry: dict[str, Any]) -> Change:
-        raw = json.dumps(entry).encode()
-        headers = sign_launchdarkly(section, raw, NOW)
-        return read_launchdarkly(section, Delivery(headers, raw, NOW)).changes[0]
-
     on = recorded("launchdarkly", "flag_turned_on")
     off = {
         **on,
         "_id": "57c0a8e29969090743529999",
         "date": on["date"] + 5_000,
-        "previousVersion": on["currentVersion"],
-        "currentVersion": on["previousVersion"],
+        "titleVerb": "turned off the flag",
     }
-    later, earlier = told(off), told(on)
+    later, earlier = launchdarkly(off), launchdarkly(on)
     assert earlier.time < later.time
     assert (earlier.undo["on"], later.undo["on"]) == (False, True)
-    assert earlier.ref == "new-payment"
+    assert earlier.ref == "demo-flag"
     assert earlier.title == (
-        "Reese Applebaum turned on the flag New payment in *Production* "
-        "(by refapp@launchdarkly.com)"
+        "Henrietta Powell turned on the flag Demo flag in Production (by testing@launchdarkly.com)"
     )
+
+
+def test_a_switch_is_what_the_versions_say_and_what_the_title_says_without_them() -> None:
+    entry = recorded("launchdarkly", "flag_turned_on")
+    was_off = {"environments": {"production": {"on": False, "version": 3}}}
+    was_on = {"environments": {"production": {"on": True, "version": 4}}}
+    on = launchdarkly({**entry, "previousVersion": was_off, "currentVersion": was_on})
+    off = launchdarkly({**entry, "previousVersion": was_on, "currentVersion": was_off})
+    assert (on.undo["on"], off.undo["on"]) == (False, True)
+    both = {**entry, "previousVersion": was_on, "currentVersion": was_on}
+    assert launchdarkly(both).undo == {}  # a title alone does not stand against two versions
+    assert launchdarkly({**entry, "titleVerb": "toggled"}).undo == {}
+
+
+def test_a_flag_that_serves_otherwise_says_how_and_offers_no_undo() -> None:
+    change = launchdarkly(recorded("launchdarkly", "rules_updated"))
+    assert change.undo == {}
+    assert change.title == (
+        "Henrietta Powell updated the flag Demo flag in Production: Removed Ushki from the "
+        "variation true; Decreased the rollout from 50% to 43% for the rule; If email ends with "
+        ".edu; serve 43% true (by testing@launchdarkly.com)"
+    )
+    assert launchdarkly(recorded("launchdarkly", "flag_archived")).ref == "a-brand-new-flag"
 
 
 def test_what_nobody_is_served_otherwise_by_is_no_change() -> None:

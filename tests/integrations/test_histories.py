@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 import integrations
 from integrations.histories import Window, followed, histories
 from integrations.http import VendorHttp
+from integrations.meta_ads.history import alters
 from recoup.app import App, build
 from recoup.demo.standins.ad_histories import GoogleHistoryStandIn, MetaHistoryStandIn
 from recoup.demo.standins.ads import GOOGLE_CUSTOMER, TOKEN
@@ -318,6 +319,31 @@ async def test_meta_s_recorded_answer(monkeypatch: pytest.MonkeyPatch, utm: str)
     assert budget.scope == {}
 
 
+def test_of_every_event_type_that_meta_publishes_it_is_known_whether_it_alters_anything() -> None:
+    lines = (SAMPLES / "meta_ads" / "event_types.txt").read_text().split()
+    published = dict(line.split("=") for line in lines)
+    assert len(published) > 70
+    assert {name: alters(name) for name in published} == {
+        name: told == "alters" for name, told in published.items()
+    }
+
+
+async def test_what_meta_leaves_null_and_says_in_another_language_is_read_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    [sample, *_] = recorded("meta_ads", "activities", "data")
+    codes = {"old_value": "Activo", "new_value": "Inactivo", "run_status": {"new_value": 15}}
+    bare = {**sample, "actor_name": None, "extra_data": None, "translated_event_type": None}
+    other = {**sample, "extra_data": json.dumps(codes), "object_id": "2"}
+    words = {**sample, "extra_data": json.dumps({"new_value": "Inactivo"}), "object_id": "3"}
+    told = {each.ref: each for each in await _read("meta_ads", [bare, other, words], monkeypatch)}
+    assert told[sample["object_id"]].title == (
+        "update campaign run status: ig_sale_evening (by somebody)"
+    )
+    undone = [told[ref].undo.get("action") for ref in (sample["object_id"], "2", "3")]
+    assert undone == [None, "campaign_resume", None]
+
+
 async def test_google_s_recorded_answer_in_the_account_s_own_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -326,7 +352,7 @@ async def test_google_s_recorded_answer_in_the_account_s_own_time(
     found = await _read("google_ads", rows, monkeypatch)
     assert [(f"{each.time:%R}", each.title) for each in found] == [
         ("15:05", "campaign changed: brand_de, PAUSED to ENABLED (by anna@shop.example)"),
-        ("15:10", "budget changed in brand_de, amountMicros (by bot@agency.example)"),
+        ("15:10", "budget changed in brand_de, amount 50 to 90 (by bot@agency.example)"),
         ("15:20", "ad created in generic_de (by google ads editor)"),
     ]
     on, budget, ads = found

@@ -1,8 +1,9 @@
 """What is sent and what is read keeps to the vendors' own public descriptions.
 
-``public_contracts.json`` holds the few fields of them that matter here, written by hand from the
-place each entry names. What the descriptions do not name is refused, so that a misspelt field is
-found here and not at the vendor.
+``public_contracts.json`` holds the few fields of them that matter here, taken from the place each
+entry names: a file at a commit, a published package, or a page. What the descriptions do not name
+is refused, so that a misspelt field is found here and not at the vendor. Slack's part is used in
+``slack/test_slack_contract.py``.
 """
 
 import json
@@ -84,9 +85,20 @@ def test_a_recorded_payload_is_one_that_the_vendor_describes(delivery: dict[str,
 
 
 def test_every_entry_says_where_it_is_from_and_is_used() -> None:
-    for each in CONTRACTS["requests"] + CONTRACTS["deliveries"]:
-        assert len(each["source"]) > 10
-        jsonschema.Draft202012Validator.check_schema(each["body"])
+    sources = [CONTRACTS["$defs_source"]]
+    for each in CONTRACTS["requests"] + CONTRACTS["deliveries"] + CONTRACTS["slack"]:
+        sources.append(each["source"])
+        jsonschema.Draft202012Validator.check_schema({**each["body"], "$defs": CONTRACTS["$defs"]})
+    for source in sources:
+        assert source["part"], source
+        if "repository" in source:
+            assert re.fullmatch(r"[\w.-]+/[\w.-]+", source["repository"])
+            assert re.fullmatch(r"[0-9a-f]{40}", source["commit"]), source
+            assert source["path"], source
+        elif "package" in source:
+            assert re.fullmatch(r"\S+ \d+\.\d+\.\d+", source["package"]), source
+        else:
+            assert source["page"].startswith("https://"), source
 
 
 @pytest.mark.parametrize("name", ["pagerduty", "github", "launchdarkly_on"])
@@ -103,7 +115,7 @@ async def test_a_misspelt_field_would_be_found(name: str) -> None:
 
 def test_every_source_and_webhook_has_a_recorded_payload_that_says_where_it_is_from() -> None:
     others = set(sources()) - {"tracker"}  # the tracker is ours: its tests record it in a browser
-    for name in {*others, *webhooks(), *histories()}:
+    for name in {*others, *webhooks(), *histories(), "slack"}:
         folder = SAMPLES / name.replace("standard", "standard_webhooks")
         assert [each for each in folder.iterdir() if each.suffix in (".json", ".ndjson")], name
         assert len((folder / "README.md").read_text()) > 100, name

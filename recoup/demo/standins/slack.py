@@ -37,6 +37,7 @@ class SlackStandIn:
         self.groups: dict[str, list[str]] = {}
         self.scopes = "chat:write,commands,files:write,usergroups:read"
         self.calls: list[tuple[str, float]] = []
+        self.received: list[tuple[str, dict[str, Any]]] = []
         self.faults: defaultdict[str, list[Response]] = defaultdict(list)
         self.link = SocketLink()
         self.person = SlackPerson(self, signing_secret)
@@ -81,6 +82,7 @@ class SlackStandIn:
         body = await _body_of(request)
         method = request.path_params["method"]
         self.calls.append((method, SystemClock().now().timestamp()))
+        self.received.append((method, body))
         if self.faults[method]:
             return self.faults[method].pop(0)
         answer = getattr(self, "_" + method.replace(".", "_"), None)
