@@ -120,6 +120,7 @@ class Metrics:
             ["outcome"],
             registry=self.registry,
         )
+        self.count()  # Else a feed that is dead from the start would look like none at all.
         self.ingest_seconds = Histogram(
             "recoup_ingest_seconds",
             "From the body's arrival until it is durable",
@@ -139,8 +140,22 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         self._add_state()
 
+    def count(
+        self, *, accepted: int = 0, duplicate: int = 0, rejected: int = 0, conflict: int = 0
+    ) -> None:
+        """Count storefront events by what became of them."""
+        self.events.labels("accepted").inc(accepted)
+        self.events.labels("duplicate").inc(duplicate)
+        self.events.labels("rejected").inc(rejected)
+        self.events.labels("conflict").inc(conflict)
+
     def _add_state(self) -> None:
         """Add what is not counted but looked up at each scrape."""
+        self.last_change = Gauge(
+            "recoup_last_change_timestamp_seconds",
+            "When the latest change was made that Recoup was told of, 0 while there is none",
+            registry=self.registry,
+        )
         self.incidents = Gauge(
             "recoup_incidents",
             "Incidents that are not closed, by what they are and how they stand",

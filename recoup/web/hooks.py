@@ -52,7 +52,7 @@ def _route(
             raise HTTPException(413, f"a delivery may have {LONGEST_BODY} bytes")
         headers = {key.lower(): value for key, value in request.headers.items()}
         received = reader(headers, body)
-        new = await _record(name, received, app, submit)
+        new = await _record(name, received, app, submit, metrics)
         metrics.changes.inc(new)
         return {
             "changes": [change.id for change in received.changes],
@@ -63,10 +63,16 @@ def _route(
     return hook
 
 
-async def _record(name: str, received: Received, app: App, submit: Submit) -> int:
+async def _record(name: str, received: Received, app: App, submit: Submit, metrics: Metrics) -> int:
     """Record what a delivery told, and return how many of its changes are new."""
     if received.events:
         report = await asyncio.wrap_future(submit(lines(received.events)))
+        metrics.count(
+            accepted=report.accepted,
+            duplicate=report.duplicates,
+            rejected=len(report.rejected),
+            conflict=len(report.conflicts),
+        )
         if report.rejected:
             await asyncio.to_thread(app.store.note_rejected, name, report.rejected)
     new = 0

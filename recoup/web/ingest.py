@@ -118,13 +118,12 @@ _DECOMPRESSORS: dict[str, Callable[[], Any]] = {
 
 
 def _answer(report: IngestReport, metrics: Metrics) -> Response:
-    for outcome, count in (
-        ("accepted", report.accepted),
-        ("duplicate", report.duplicates),
-        ("rejected", len(report.rejected)),
-        ("conflict", len(report.conflicts)),
-    ):
-        metrics.events.labels(outcome).inc(count)
+    metrics.count(
+        accepted=report.accepted,
+        duplicate=report.duplicates,
+        rejected=len(report.rejected),
+        conflict=len(report.conflicts),
+    )
     if report.rejected and not report.accepted and not report.duplicates:
         first = report.rejected[0]
         detail = f"line {first.line}: {first.field or 'event'}: {first.reason}"

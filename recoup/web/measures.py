@@ -32,6 +32,8 @@ class Measures:
         metrics.log_position.set(store.head())
         self._take_incidents()
         now = self._app.clock.now()
+        latest = store.changes.latest(now)
+        metrics.last_change.set(latest.timestamp() if latest else 0)
         for name in self._histories:
             since = store.looked_until(name) or now - FIRST_LOOK
             metrics.history_age.labels(name).set((now - since).total_seconds())

@@ -92,7 +92,7 @@ def _taker(
             mapped = source.read(posted)
         except InvalidInput as error:
             await asyncio.to_thread(_note, app, source.name, (LineProblem(1, "", str(error)),))
-            metrics.events.labels("rejected").inc()
+            metrics.count(rejected=1)
             raise
         await _store(app, source.name, mapped, submit, metrics)
         answer = Response(content, status, media_type=media_type or None)
@@ -120,11 +120,12 @@ async def _store(app: App, name: str, mapped: Mapped, submit: Submit, metrics: M
     problems = tuple(mapped.problems)
     if mapped.events:
         report: IngestReport = await asyncio.wrap_future(submit(lines(mapped.events)))
-        metrics.events.labels("accepted").inc(report.accepted)
-        metrics.events.labels("duplicate").inc(report.duplicates)
+        metrics.count(
+            accepted=report.accepted, duplicate=report.duplicates, conflict=len(report.conflicts)
+        )
         problems += report.rejected
     if problems:
-        metrics.events.labels("rejected").inc(len(problems))
+        metrics.count(rejected=len(problems))
         await asyncio.to_thread(_note, app, name, problems)
 
 

@@ -2,12 +2,12 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from recoup.domain.changes import Change
 from store import tables as t
 from store.database import Database, upsert
-from store.moments import to_us
+from store.moments import from_us, to_us
 
 
 class StoredChanges:
@@ -26,6 +26,13 @@ class StoredChanges:
         )
         with self._database.reading() as connection:
             return [Change.model_validate_json(row.body) for row in connection.execute(wanted)]
+
+    def latest(self, until: datetime) -> datetime | None:
+        """Return the time of the latest change up to a moment, or None."""
+        wanted = select(func.max(t.changes.c.time_us)).where(t.changes.c.time_us <= to_us(until))
+        with self._database.reading() as connection:
+            found = connection.execute(wanted).scalar()
+        return from_us(found) if found is not None else None
 
     def get(self, change_id: str) -> Change | None:
         """Return one change, or None."""

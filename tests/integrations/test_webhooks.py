@@ -51,6 +51,21 @@ def test_a_signed_delivery_is_recorded_once_however_often_it_comes(rig: Any, sam
         assert rig.app.store.changes.get(change.id) is not None
 
 
+def test_the_events_of_a_delivery_are_counted_as_any_others(rig: Any) -> None:
+    shopify = webhooks()["shopify"]
+    [sample] = [one for one in _samples(rig, shopify) if one.name == "orders-create"]
+    rig.go_to(sample)
+
+    def counted() -> float:
+        lines = rig.client.get("/metrics").text.splitlines()
+        wanted = ('recoup_events_total{outcome="accepted"}', 'recoup_events_total{outcome="dup')
+        return sum(float(line.split()[-1]) for line in lines if line.startswith(wanted))
+
+    before = counted()
+    assert rig.post(sample, rig.signed(sample)).status_code == 202
+    assert counted() == before + 1
+
+
 def test_an_unsigned_delivery_is_refused(rig: Any, sample: Any) -> None:
     rig.go_to(sample)
     answer = rig.post(sample, sample.headers)
