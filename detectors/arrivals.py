@@ -18,8 +18,9 @@ Covered = Callable[[Ints], Bools]
 class Arrivals:
     """Trials that began in each hour of the last day, by metric and leaf."""
 
-    def __init__(self, metrics: Ints) -> None:
-        self.metrics = metrics
+    def __init__(self, counted: Bools) -> None:
+        self.counted = counted
+        """Which metrics are counted, one of them each."""
         self._hours: dict[tuple[int, int], Ints] = {}
         """By hour and metric: 2 x n, leaves and how often each began."""
         self._now: list[tuple[Ints, Ints]] = []
@@ -31,7 +32,7 @@ class Arrivals:
         if hour != self._hour:
             self._end_hour()
             self._hour = hour
-        mine = np.isin(metric, self.metrics)
+        mine = self.counted[metric]
         self._now.append((metric[mine], leaf[mine]))
 
     def a_day_before(
@@ -52,7 +53,7 @@ class Arrivals:
     def _end_hour(self) -> None:
         if self._now:
             metric, leaf = (np.concatenate(column) for column in zip(*self._now, strict=True))
-            for number in self.metrics.tolist():
+            for number in np.flatnonzero(self.counted).tolist():
                 leaves, counts = np.unique(leaf[metric == number], return_counts=True)
                 self._hours[self._hour, number] = np.stack([leaves, counts])
         self._now = []

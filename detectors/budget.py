@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from detectors.cohorts import EVERYONE_ID, CohortIndex
+from detectors.compiled import compiled
 from detectors.configuration import DAY_MS, DetectionConfig
 from detectors.sequential import Evidence
 from detectors.sessions import Plan
@@ -108,8 +109,7 @@ class Budget:
 
     def known(self, metric: Ints, codes: Ints) -> Bools:
         """Tell of which trials every value has a baseline, given n x W numbers of values."""
-        known: Bools = np.all(self.value_is_known[metric[:, None], codes], axis=1)
-        return known
+        return _known(metric, codes, self.value_is_known)
 
     def _describe(self, index: CohortIndex) -> None:
         fresh = index.cohorts[len(self._depth) :]
@@ -148,3 +148,13 @@ class Budget:
     def _made_by_changes(self, index: CohortIndex) -> Bools:
         names = self.config.changing_dimensions
         return np.array([dimension in names for dimension, _ in index.values], dtype=bool)
+
+
+@compiled
+def _known(metric: Ints, codes: Ints, value_is_known: Bools) -> Bools:
+    known = np.ones(len(metric), dtype=np.bool_)
+    for i in range(len(metric)):
+        for value in codes[i]:
+            if not value_is_known[metric[i], value]:
+                known[i] = False
+    return known

@@ -30,9 +30,11 @@ def _rows(
     metric, share = table.metric[part], table.due_share(part, now_ms)
     p = table.p[part] * share
     success = (table.success_ms[part] >= 0).astype(float)
-    sums = [np.bincount(metric, each, len(names)) for each in (share, success, p, p * (1 - p))]
+    sums = [
+        np.bincount(metric, each, len(names)).tolist() for each in (share, success, p, p * (1 - p))
+    ]
     present = np.flatnonzero(np.bincount(metric, minlength=len(names)))
     return [
-        TickRow(start, names[number], "everyone", *(float(each[number]) for each in sums))
+        TickRow(start, names[number], "everyone", *(each[number] for each in sums))
         for number in present.tolist()
     ]

@@ -47,7 +47,7 @@ class Detail(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """Events in log order, one array a field, each of length n; times in Unix milliseconds."""
+    """Events, one array a field, each of length n; times in Unix milliseconds."""
 
     time_ms: Ints
     order: Ints
@@ -56,8 +56,11 @@ class Columns(NamedTuple):
     text: Ints
     """The number of the dims as they were written, of ``Leaves.read``."""
 
-    def part(self, rows: npt.NDArray[np.bool_] | Ints) -> "Columns":
-        """Return the events that a mask or an index picks."""
+    due_ms: Ints
+    """The start of the tick that takes it in."""
+
+    def part(self, rows: npt.NDArray[np.bool_] | Ints | slice) -> "Columns":
+        """Return the events that a mask, an index or a slice picks."""
         return Columns(*(column[rows] for column in self))
 
     def then(self, other: "Columns") -> "Columns":
@@ -67,7 +70,7 @@ class Columns(NamedTuple):
         return Columns(*(np.concatenate(pair) for pair in zip(self, other, strict=True)))
 
 
-NOTHING = Columns(*(np.empty(0, dtype=np.int64) for _ in range(5)))
+NOTHING = Columns(*(np.empty(0, dtype=np.int64) for _ in range(6)))
 _LINES = msgspec.json.Decoder(_Line)
 _PROPS = msgspec.json.Decoder(_Props)
 _DIMS = msgspec.json.Decoder(dict[str, str])
@@ -109,17 +112,21 @@ class Leaves:
             known = self.by_text.setdefault(key, len(self.texts))
             if known == len(self.texts):
                 self.texts.append(dims)
+                if len(self._of_text) < len(self.texts):
+                    self._of_text = np.append(self._of_text, np.full_like(self._of_text, -1))
         return known
 
-    def settle(self, texts: Ints) -> Ints:
-        """Return the leaves of texts, numbering new ones in the order given."""
-        if len(self._of_text) < len(self.texts):
-            more = np.full(len(self.texts), -1, dtype=np.int64)
-            self._of_text = np.concatenate([self._of_text, more])
-        for text in dict.fromkeys(texts[self._of_text[texts] < 0].tolist()):
-            self._of_text[text] = self._intern(self.texts[text])
+    def known(self, texts: Ints) -> Ints:
+        """Return the leaves of texts; -1 for those that ``number`` was not asked for yet."""
         found: Ints = self._of_text[texts]
         return found
+
+    def number(self, text: int) -> int:
+        """Return the leaf of a text, numbering it if it is new."""
+        leaf = int(self._of_text[text])
+        if leaf < 0:
+            leaf = self._of_text[text] = self._intern(self.texts[text])
+        return leaf
 
     def joined(self, before: int, after: int) -> int:
         """Return the leaf with the values of one and, where it has none, those of one before."""
@@ -174,6 +181,7 @@ class Decoder:
             self._sessions([line.session for line in lines]),
             self._types([line.type for line in lines]),
             self._texts([bytes(line.dims) for line in lines]),
+            times,
         )
         details = {
             block.first_position + place: _tell(line)

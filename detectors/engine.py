@@ -13,11 +13,12 @@ import numpy as np
 
 from detectors.charting import chart_rows
 from detectors.columns import NOTHING, Columns, Decoder, Detail, Leaves
-from detectors.configuration import DetectionConfig
+from detectors.configuration import HOUR_MS, DetectionConfig
 from detectors.evidence import to_bytes
 from detectors.evidence_making import Surroundings, cut
 from detectors.layering.stack import LayerStack
 from detectors.response import Response
+from detectors.stretches import Tick
 from detectors.watching import Watching
 from recoup.domain.base import from_ms, to_ms
 from recoup.domain.changes import Change
@@ -35,7 +36,7 @@ from recoup.domain.series import EventBlock, TickRow
 
 __all__ = ["DetectionConfig", "DetectionEngine", "EngineOutput"]
 
-FORMAT = 9
+FORMAT = 10
 
 
 @dataclass
@@ -76,20 +77,19 @@ class DetectionEngine:
     def observe_events(self, block: EventBlock) -> None:
         """Take in a block of storefront events, in log order."""
         columns, details = self.decoder.decode(block)
+        if not len(columns.order):
+            return
         self._details.update(details)
         running = np.maximum.accumulate(np.maximum(columns.time_ms, self.watermark_ms))
-        if len(running) and not self.first_ms:
-            self._move(int(running[0]))
-        done = 0
-        while done < len(running):
-            # Ticks close as if events came one by one: each sees only what was there by then.
-            stop = done + int(np.searchsorted(running[done:], self._closing_watermark()))
-            if stop > done:
-                self._buffer = self._buffer.then(columns.part(np.arange(done, stop)))
-                self.watermark_ms = int(running[stop - 1])
-            if stop < len(running):
-                self._move(int(running[stop]))
-            done = stop
+        if not self.first_ms:
+            self._start(int(running[0]))
+        # A tick takes in what comes before it closes, as if events came one by one.
+        tick = self.config.tick_ms
+        still_open = (running - self.config.grace_ms) // tick * tick
+        due_ms = np.maximum(columns.time_ms // tick * tick, still_open)
+        columns = columns._replace(due_ms=np.maximum(due_ms, self.tick_start))
+        self._buffer = self._buffer.then(columns)
+        self._move(int(running[-1]))
 
     def observe_fact(self, entry: Recorded) -> None:
         """Take in a domain event: time that passed, a change, feedback, an incident's end."""
@@ -161,32 +161,45 @@ class DetectionEngine:
             engine.layers = LayerStack(config.layers, config) if config.layers else None
         return engine
 
-    def _closing_watermark(self) -> int:
-        """Return the watermark at which the present tick closes."""
-        return self.tick_start + self.config.tick_ms + self.config.grace_ms
+    def _start(self, first_ms: int) -> None:
+        self.first_ms = self.watermark_ms = first_ms
+        self.tick_start = first_ms // self.config.tick_ms * self.config.tick_ms
 
     def _move(self, to_time_ms: int) -> None:
         """Move the watermark on, closing every tick whose end it has passed by the grace."""
-        tick = self.config.tick_ms
-        if not self.first_ms:
-            self.first_ms = to_time_ms
-            self.tick_start = to_time_ms // tick * tick
         self.watermark_ms = max(self.watermark_ms, to_time_ms)
-        while self.watermark_ms >= self._closing_watermark():
-            self._close_tick(self.tick_start + tick)
+        tick = self.config.tick_ms
+        until = (self.watermark_ms - self.config.grace_ms) // tick * tick
+        while self.tick_start < until:
+            self._close_ticks(min(until, self._stretch_end()))
 
-    def _close_tick(self, now_ms: int) -> None:
-        late = self._buffer.time_ms < now_ms
-        due, self._buffer = self._buffer.part(late), self._buffer.part(~late)
-        due = due.part(np.lexsort((due.order, due.time_ms)))
+    def _stretch_end(self) -> int:
+        """Return until when ticks may be prepared together: while nothing is learned or freed."""
+        tick = self.config.tick_ms
+        if self.layers:
+            return self.tick_start + tick
+        hour_end = (self.tick_start // HOUR_MS + 1) * HOUR_MS
+        return -(-hour_end // tick) * tick
+
+    def _close_ticks(self, until_ms: int) -> None:
+        """Close the ticks that end until a moment."""
+        is_due = self._buffer.due_ms < until_ms
+        due, self._buffer = self._buffer.part(is_due), self._buffer.part(~is_due)
+        due = due.part(np.lexsort((due.order, due.time_ms, due.due_ms)))
         kept = self._details
         details = [
             (place, kept.pop(order))
             for place, order in enumerate(due.order.tolist())
             if order in kept
         ]
+        stretch = self.watching.begin(due, details, self.decoder.types)
+        while self.tick_start < until_ms:
+            tick = stretch.tick(self.tick_start, self.config.tick_ms)
+            self._close_tick(tick, due.part(tick.events), self.tick_start + self.config.tick_ms)
+
+    def _close_tick(self, tick: Tick, due: Columns, now_ms: int) -> None:
         warm = now_ms - self.first_ms >= self.config.warm_up_ms
-        high = self.watching.take(due, details, self.tick_start, self.decoder.types, warm=warm)
+        high = self.watching.take(tick, due.type, self.decoder.types, warm=warm)
         self.tick_start = now_ms
         if self.layers:
             types = self.decoder.types

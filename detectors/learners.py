@@ -7,16 +7,17 @@ combination never seen before has a prediction at once, from its parts.
 
 import math
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from river.linear_model import LogisticRegression
 from river.optim import AdaGrad
 from river.stats import EWMean, Quantile
 
 from detectors.cohorts import CohortIndex
 from detectors.columns import Ints
+from detectors.compiled import compiled
 from detectors.configuration import DAY_MS, HOUR_MS
 from detectors.trials import Bools, Floats, Matured
 from recoup.domain.cohort import Cohort
@@ -62,6 +63,22 @@ def _features_of(time_ms: int, first_ms: int) -> Floats:
     return np.array([1.0, float(weekend), *waves])
 
 
+class ArrayRegression(LogisticRegression):
+    """River's logistic regression; it learns a mini-batch from arrays, without data frames."""
+
+    def learn_array(
+        self, features: Floats, names: list[str], success: Bools, weights: Floats
+    ) -> None:
+        """As ``learn_many``, for n x p ``features`` with their p ``names``."""
+        river: Any = self  # Its steps of learning are written without types.
+        saved = river._enter_learn_mode(set(names))
+        try:
+            gradient = partial(self._eval_gradient_many, features)
+            river._fit(x=names, y=success, w=weights, get_grad=gradient)
+        finally:
+            river._exit_learn_mode(saved)
+
+
 @dataclass
 class OutcomeLearner:
     """Predicts the success of a trial of one metric, and learns from it.
@@ -71,8 +88,8 @@ class OutcomeLearner:
     """
 
     ignored: frozenset[str]
-    model: LogisticRegression = field(
-        default_factory=lambda: LogisticRegression(optimizer=AdaGrad(RATE), intercept_lr=0.0)
+    model: "ArrayRegression" = field(
+        default_factory=lambda: ArrayRegression(optimizer=AdaGrad(RATE), intercept_lr=0.0)
     )
     accepted: list[Cohort] = field(default_factory=list)
     learned: int = 0
@@ -82,7 +99,8 @@ class OutcomeLearner:
     _names: list[str | None] = field(default_factory=lambda: [None])
     _usual: Floats = field(default_factory=lambda: np.zeros(1))
     _trials: float = 0.0
-    _header: pd.Index = field(default_factory=lambda: pd.Index([], dtype=object))
+    _kept: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    """The values that are features: all but those of the ignored dimensions."""
     values: Floats = field(default_factory=lambda: np.zeros(1))
     """The weight of each value, by its number in the cohort index."""
     times: Floats = field(default_factory=lambda: np.zeros(len(TIMES)))
@@ -101,13 +119,16 @@ class OutcomeLearner:
             self.first_ms = int(matured.exposed_ms.min())
             self._begin_at(float(matured.success.sum() + 0.5) / (len(matured.success) + 1.0))
         self._read_names(index)
+        names = self._columns()
         start = 0
         while start < len(rows):
             # Small steps while every trial still moves the model, larger ones later.
             size = min(max(self.learned // FEW_SHARE, FEW), MANY)
             part = slice(start, start + size)
             features = self._features(leaf[part], hour[part] * HOUR_MS, counts[part], index)
-            self._learn_many(features, success[part], counts[part])
+            # River takes the mean of the gradients; every trial is to count as one.
+            weights = counts[part] * len(features)
+            self.model.learn_array(features, names, success[part], weights)
             self.learned += int(counts[part].sum())
             start += size
 
@@ -130,30 +151,19 @@ class OutcomeLearner:
         self.model._weights.update({name: self.model.weights.get(name, 0.0) + log_odds})
         self.read_weights(index)
 
-    def _learn_many(self, features: pd.DataFrame, success: Bools, counts: Floats) -> None:
-        # River takes the mean of the gradients; every trial is to count as one.
-        weights = pd.Series(counts * len(counts))
-        self.model.learn_many(features, pd.Series(success), weights)
-
-    def _features(
-        self, leaf: Ints, time_ms: Ints, counts: Floats, index: CohortIndex
-    ) -> pd.DataFrame:
+    def _features(self, leaf: Ints, time_ms: Ints, counts: Floats, index: CohortIndex) -> Floats:
         codes = index.codes_of(leaf)
         dense = np.zeros((len(leaf), len(self._names)))
         dense[np.arange(len(leaf))[:, None], codes] = 1.0
         self._follow_usual(dense, counts)
-        kept = [number for number, name in enumerate(self._names) if name is not None]
-        parts = [(dense - self._usual)[:, kept], time_features(time_ms, self.first_ms)]
+        parts = [(dense - self._usual)[:, self._kept], time_features(time_ms, self.first_ms)]
         parts += [index.covered(cohort, leaf)[:, None].astype(float) for cohort in self.accepted]
-        return pd.DataFrame(np.hstack(parts), columns=self._columns(kept))
+        return np.hstack(parts)
 
-    def _columns(self, kept: list[int]) -> pd.Index:
-        """Return the names of the features; made anew only when there are others."""
-        if len(self._header) != len(kept) + len(TIMES) + len(self.accepted):
-            names = [str(self._names[number]) for number in kept] + list(TIMES)
-            names += [_level_name(cohort) for cohort in self.accepted]
-            self._header = pd.Index(names, dtype=object)
-        return self._header
+    def _columns(self) -> list[str]:
+        """Return the names of the features."""
+        names = [name for name in self._names if name is not None]
+        return names + list(TIMES) + [_level_name(cohort) for cohort in self.accepted]
 
     def _follow_usual(self, dense: Floats, counts: Floats) -> None:
         """Follow how usual each value is; features are told from there.
@@ -170,6 +180,9 @@ class OutcomeLearner:
             ignored = dimension in self.ignored
             self._names.append(None if ignored else f"{dimension}={value}")
         fresh = len(self._names) - len(self._usual)
+        if fresh:
+            kept = [number for number, name in enumerate(self._names) if name is not None]
+            self._kept = np.array(kept, dtype=np.int64)
         self._usual = np.concatenate([self._usual, np.zeros(fresh)])
 
     def read_weights(self, index: CohortIndex) -> None:
@@ -196,9 +209,8 @@ class Baseline:
         """Return the probability of success of trials that begin now."""
         if self._values.shape[1] < len(index.values):
             self.take_over(index)
-        codes = index.codes_of(leaf)
-        scores = self._values[metric[:, None], codes].sum(axis=1)
-        scores += (self._times @ _features_of(now_ms, self.first_ms))[metric]
+        at = self._times @ _features_of(now_ms, self.first_ms)
+        scores = _scores(metric, index.codes_of(leaf), self._values, at)
         for number, learner in enumerate(self.learners):
             for place, cohort in enumerate(learner.accepted):
                 mine = (metric == number) & index.covered(cohort, leaf)
@@ -215,6 +227,18 @@ class Baseline:
             self._values[number] = learner.values
             self.first_ms = self.first_ms or learner.first_ms
             self._times[number] = learner.times
+
+
+@compiled
+def _scores(metric: Ints, codes: Ints, values: Floats, at: Floats) -> Floats:
+    """Return the log odds of trials: of their metric at this time, and of each of their values."""
+    scores = np.empty(len(metric))
+    for i in range(len(metric)):
+        score = at[metric[i]]
+        for value in codes[i]:
+            score += values[metric[i], value]
+        scores[i] = score
+    return scores
 
 
 def _level_name(cohort: Cohort) -> str:

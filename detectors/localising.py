@@ -98,12 +98,11 @@ def exposed_since(
     """Return the trials of a metric exposed since a moment, as they stand now."""
     part = table.since(since_ms)
     mine = table.metric[part] == metric
-    ages = (now_ms - table.exposed_ms[part][mine]).astype(np.float64)
     return Exposed(
         table.leaf[part][mine],
         table.exposed_ms[part][mine],
         table.p[part][mine],
-        table.lags[metric].share_by(ages),
+        table.due_share(part, now_ms)[mine],
         table.success_ms[part][mine] >= 0,
         DROPS if drop else RISES,
         1.0 if drop else -1.0,

@@ -16,8 +16,8 @@ from detectors.reporting import (
     tolerated_fact,
     update_fact,
 )
+from detectors.scoring import CORROBORATION
 from detectors.sensitivity import Sensitivity
-from detectors.sequential import CORROBORATION
 from detectors.trials import Matured
 from detectors.watching import Watching
 from recoup.domain.base import to_ms

@@ -13,15 +13,12 @@ import numpy.typing as npt
 
 from detectors.cohorts import Members
 from detectors.compiled import compiled
-from detectors.hourly import BIAS_LIMIT, HOT, believe, close_window, cool_down, judge
+from detectors.hourly import HOT, believe, close_window, cool_down, judge
+from detectors.scoring import Singles, scatter, settle
 from detectors.trials import LEAST, MOST, Bools, Floats, Ints, Matured, Told
 
-UP = math.exp(BIAS_LIMIT)
 WOBBLE_MEMORY = 0.99
 LONG_WINDOW_H = 6
-CORROBORATION = 6.0
-"""So much of the evidence for a drop may come from errors in the same cohort."""
-
 FADING_H = 12.0
 """Evidence fades with this time constant: what takes days to add up is the shop's own drift."""
 
@@ -60,7 +57,10 @@ class Evidence:
         """By window length: surprise beyond chance, and size, of all cohorts of a metric."""
         # What waits to be believed: seen, expected; then, by window length, surprise, count, size.
         self.pending = np.zeros((8, metrics, 0))
-        self._sums = np.zeros((metrics, 0, 2 * effects), dtype=np.float32)
+        self._slot = np.zeros((metrics, 0), dtype=np.int32)
+        """Where the sums of a row are in this tick; -1 while nothing was told of it."""
+        self._sums = np.zeros((0, 2 * effects), dtype=np.float32)
+        self._touched = np.empty((2, 0), dtype=np.int64)
         self.doubt = self._doubt()
         self.grow(1)
 
@@ -77,13 +77,13 @@ class Evidence:
             return False
         more = max(cohorts - self.room, self.room // 2, FIRST_ROOM)
         for name, axis in (
-            *((name, 1) for name in ("score", "left_zero", "_sums", *self.BY_COHORT)),
+            *((name, 1) for name in ("score", "left_zero", "_slot", *self.BY_COHORT)),
             *((name, -1) for name in self.WINDOWED),
         ):
             old = getattr(self, name)
             shape = list(old.shape)
             shape[axis] = more
-            fill = {"dispersion": 1.0, "limit": np.inf}.get(name, 0)
+            fill = {"dispersion": 1.0, "limit": np.inf, "_slot": -1}.get(name, 0)
             fresh = np.full(shape, fill, dtype=old.dtype)
             setattr(self, name, np.concatenate([old, fresh], axis=axis))
         self.room += more
@@ -92,21 +92,14 @@ class Evidence:
     def add(self, told: Told, members: Members, now_ms: int) -> Ints:
         """Add what trials told to their cohorts; return rows (metric, cohort) that are high."""
         most = int((members.stop[told.leaf] - members.start[told.leaf]).sum())
-        touched = np.empty((2, most), dtype=np.int64)
-        count = _scatter(*told, self.ratios, *members, self.limit, self._sums, touched)
+        if most > len(self._sums):
+            self._touched = np.empty((2, 2 * most), dtype=np.int64)
+            self._sums = np.empty((2 * most, 2 * self.ratios.shape[1]), dtype=np.float32)
+        tick = self._touched, self._slot, self._sums
+        count = scatter(*told, self.ratios, *members, self.limit, *tick)
         high = np.empty((2, count), dtype=np.int64)
-        found = _settle(
-            touched[:, :count],
-            self._sums,
-            self.bias,
-            self.dispersion,
-            self.limit,
-            self.doubt,
-            self.score,
-            self.left_zero,
-            now_ms // 1000,
-            high,
-        )
+        tuned = self.bias, self.dispersion, self.limit, self.doubt
+        found = settle(count, *tick, *tuned, self.score, self.left_zero, now_ms // 1000, high)
         return high[:, :found].T
 
     def calibrate(self, matured: Matured, members: Members) -> None:
@@ -154,7 +147,9 @@ class Evidence:
     def is_hot(self, matured: Matured, members: Members) -> Bools:
         """Tell of which trials some cohort's evidence is so high that learning had better wait."""
         hot = np.zeros(len(matured.leaf), dtype=bool)
-        _find_hot(matured.metric, matured.leaf, *members, self.doubt, self.score, hot)
+        rows = np.zeros(self.score.shape[:2], dtype=bool)
+        if _find_hot_rows(self.doubt, self.score, rows):
+            _find_hot(matured.metric, matured.leaf, *members, rows, hot)
         return hot
 
     def statistic(self, metric: int, cohort: int) -> float:
@@ -209,90 +204,6 @@ def _gains(p: Floats, before: Floats, after: Floats, won: Bools, ratio: Floats) 
 
 
 @compiled
-def _gain(p: float, ratio: float, before: float, after: float, won: bool) -> float:
-    p = min(p, MOST)
-    # A rise is one of the odds, which never leaves the range of a probability.
-    q = ratio * p / (1 - p + ratio * p) if ratio > 1 else max(p * ratio, LEAST)
-    was = (1 - p * before) / (1 - q * before)
-    if won:
-        return math.log(q / p * was)
-    return math.log((1 - q * after) / (1 - p * after) * was)
-
-
-@compiled
-def _scatter(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
-    metric: Ints,
-    leaf: Ints,
-    p: Floats,
-    before: Floats,
-    after: Floats,
-    won: Bools,
-    ratios: Floats,
-    flat: Ints,
-    start: Ints,
-    stop: Ints,
-    limit: Floats,
-    sums: Floats,
-    touched: Ints,
-) -> int:
-    effects = ratios.shape[1]
-    gain = np.empty(2 * effects)
-    count = 0
-    for i in range(len(leaf)):
-        m, f, g = metric[i], before[i], after[i]
-        for e in range(effects):
-            gain[e] = _gain(p[i], ratios[m, e], f, g, won[i])
-            above = _gain(p[i] * UP, ratios[m, e], f, g, won[i])
-            below = _gain(p[i] / UP, ratios[m, e], f, g, won[i])
-            # By how much the gain grows with the logarithm of p, across all of the bias allowed.
-            gain[effects + e] = (above - below) / (2 * BIAS_LIMIT)
-        for k in range(start[leaf[i]], stop[leaf[i]]):
-            c = flat[k]
-            if limit[m, c] == np.inf:
-                continue
-            # The first channel is never exactly zero once something was added.
-            if sums[m, c, 0] == 0.0:
-                touched[0, count], touched[1, count] = m, c
-                count += 1
-            for e in range(2 * effects):
-                sums[m, c, e] += gain[e]
-    return count
-
-
-@compiled
-def _settle(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
-    touched: Ints,
-    sums: Floats,
-    bias: Floats,
-    dispersion: Floats,
-    limit: Floats,
-    doubt: Floats,
-    score: npt.NDArray[np.float32],
-    left_zero: npt.NDArray[np.int32],
-    now_s: int,
-    high: Ints,
-) -> int:
-    effects = score.shape[2]
-    found = 0
-    for i in range(touched.shape[1]):
-        m, c = touched[0, i], touched[1, i]
-        top = 0.0
-        for e in range(effects):
-            step = (sums[m, c, e] + bias[m, c] * sums[m, c, effects + e]) / dispersion[m, c]
-            sums[m, c, e] = sums[m, c, effects + e] = 0.0
-            grown = score[m, c, e] + step
-            if grown <= 0.0:
-                grown = 0.0
-                left_zero[m, c, e] = now_s
-            score[m, c, e] = grown
-            top = max(top, grown / (1.0 + doubt[m, e] * grown))
-        if top >= limit[m, c] - CORROBORATION:
-            high[0, found], high[1, found] = m, c
-            found += 1
-    return found
-
-
-@compiled
 def _tally(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
     metric: Ints,
     leaf: Ints,
@@ -315,21 +226,23 @@ def _tally(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
 
 
 @compiled
-def _find_hot(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
-    metric: Ints,
-    leaf: Ints,
-    flat: Ints,
-    start: Ints,
-    stop: Ints,
-    doubt: Floats,
-    score: npt.NDArray[np.float32],
-    hot: Bools,
+def _find_hot_rows(doubt: Floats, score: Singles, rows: Bools) -> bool:
+    found = False
+    for m in range(score.shape[0]):
+        for c in range(score.shape[1]):
+            for e in range(score.shape[2]):
+                high = score[m, c, e]
+                if high >= HOT and high >= HOT * (1.0 + doubt[m, e] * high):
+                    rows[m, c] = found = True
+    return found
+
+
+@compiled
+def _find_hot(
+    metric: Ints, leaf: Ints, flat: Ints, start: Ints, stop: Ints, rows: Bools, hot: Bools
 ) -> None:
     for i in range(len(leaf)):
         for k in range(start[leaf[i]], stop[leaf[i]]):
-            for e in range(score.shape[2]):
-                found = score[metric[i], flat[k], e]
-                if found >= HOT * (1.0 + doubt[metric[i], e] * found):
-                    hot[i] = True
-            if hot[i]:
+            if rows[metric[i], flat[k]]:
+                hot[i] = True
                 break

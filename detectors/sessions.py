@@ -72,7 +72,7 @@ class SessionState(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What the events of a tick came to: trials that begin, and trials that succeed."""
+    """What events came to, in order of time: trials that begin, and trials that succeed."""
 
     metric: Ints
     exposed_ms: Ints
@@ -84,7 +84,7 @@ class Found(NamedTuple):
 
 
 class Sessioniser:
-    """Turns the events of a tick, in order of time, into trials."""
+    """Turns events, in order of time, into trials."""
 
     def __init__(self, funnel: tuple[str, ...]) -> None:
         self.plan = plan_of(funnel)
@@ -92,23 +92,26 @@ class Sessioniser:
         self.state = _room(FIRST_ROOM, self.plan.steps + 1)
 
     def take(
-        self, due: Columns, place_of_type: Ints, leaves: Leaves, first_trial: int, tick_ms: int
-    ) -> Found:
-        """Take in the events of a tick; ``place_of_type`` maps types to places in the funnel.
+        self, due: Columns, place_of_type: Ints, leaves: Leaves, first_trial: int
+    ) -> tuple[Ints, Found]:
+        """Take in events, tick by tick in order of time; return their leaves and their trials.
 
-        A place of -1 is another type, -2 a script error. ``first_trial`` is the number that the
-        first new trial gets; ``tick_ms`` the start of the tick.
+        ``place_of_type`` maps types to places in the funnel: -1 is another type, -2 a script
+        error. ``first_trial`` is the number that the first new trial gets. Sessions must not be
+        able to end within the span of the events: it is an hour at most.
         """
         if len(due.order) == 0:
             empty = np.empty(0, dtype=np.int64)
-            return Found(empty, empty, empty, empty, empty, empty)
+            return empty, Found(empty, empty, empty, empty, empty, empty)
         self._make_room(int(due.session.max()) + 1)
-        leaf = self._leaves_of(due, leaves, tick_ms)
+        # What comes late counts for the tick that takes it in.
+        now_ms = np.maximum(due.time_ms, due.due_ms)
+        leaf = self._leaves_of(due, leaves, now_ms)
         most = len(due.order) * (self.plan.steps + 2)
-        out = np.full((4, most), -1, dtype=np.int64)
+        out = np.empty((4, most), dtype=np.int64)
         won = np.empty((2, most), dtype=np.int64)
         begun, ended = _walk(
-            due.time_ms,
+            now_ms,
             due.session,
             place_of_type[due.type],
             leaf,
@@ -116,12 +119,11 @@ class Sessioniser:
             self.plan.start,
             self.plan.end,
             self.plan.missing,
-            tick_ms,
             first_trial,
             out,
             won,
         )
-        return Found(*(row[:begun].copy() for row in out), *(row[:ended].copy() for row in won))
+        return leaf, Found(*out[:, :begun].copy(), *won[:, :ended].copy())
 
     def idle_since(self, limit_ms: int, waiting: Columns) -> set[int]:
         """Return the sessions that ended before a moment, and take their state away."""
@@ -137,29 +139,35 @@ class Sessioniser:
             joined = [np.concatenate(pair) for pair in zip(self.state, more, strict=True)]
             self.state = SessionState(*joined)
 
-    def _leaves_of(self, due: Columns, leaves: Leaves, tick_ms: int) -> Ints:
+    def _leaves_of(self, due: Columns, leaves: Leaves, now_ms: Ints) -> Ints:
         """Return the leaf of each event, with what its session told before."""
-        leaf = leaves.settle(due.text).copy()
-        known = self.state.leaf
-        fresh = _is_fresh(self.state, due, tick_ms)
-        differs = np.flatnonzero(fresh | (known[due.session] != leaf))
+        leaf, known = leaves.known(due.text), self.state.leaf
+        idle = now_ms - self.state.last_ms[due.session] > IDLE_MS
+        fresh = (self.state.reached[due.session] < 0) | idle
+        # Whoever has one event that says something new is followed through all of them.
+        told = np.zeros(len(known), dtype=bool)
+        told[due.session[fresh | (known[due.session] != leaf)]] = True
+        looked = np.flatnonzero(told[due.session])
         latest: dict[int, int] = {}
-        for place in differs.tolist():
-            session = int(due.session[place])
-            before = latest.get(session, -1 if fresh[place] else int(known[session]))
-            if before >= 0 and before != leaf[place]:
-                leaf[place] = leaves.joined(before, int(leaf[place]))
-            latest[session] = int(leaf[place])
-        for session, number in latest.items():
-            known[session] = number
+        columns = (due.session, due.text, leaf, np.where(fresh, -1, known[due.session]))
+        rows = zip(*(column[looked].tolist() for column in columns), strict=True)
+        found = [_joined(leaves, latest, *row) for row in rows]
+        leaf[looked] = found
+        known[list(latest)] = list(latest.values())
         return leaf
 
 
-def _is_fresh(state: SessionState, due: Columns, tick_ms: int) -> npt.NDArray[np.bool_]:
-    now = np.maximum(due.time_ms, tick_ms)
-    idle = now - state.last_ms[due.session] > IDLE_MS
-    fresh: npt.NDArray[np.bool_] = (state.reached[due.session] < 0) | idle
-    return fresh
+def _joined(
+    leaves: Leaves, latest: dict[int, int], session: int, text: int, leaf: int, before: int
+) -> int:
+    """Return an event's leaf, with what its session told before, and remember it."""
+    before = latest.get(session, before)
+    if leaf < 0:
+        leaf = leaves.number(text)
+    if before not in (-1, leaf):
+        leaf = leaves.joined(before, leaf)
+    latest[session] = leaf
+    return leaf
 
 
 def _room(sessions: int, width: int) -> SessionState:
@@ -173,7 +181,7 @@ def _room(sessions: int, width: int) -> SessionState:
 
 @compiled
 def _walk(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
-    time_ms: Ints,
+    now_ms: Ints,
     session: Ints,
     place: Ints,
     leaf: Ints,
@@ -181,16 +189,14 @@ def _walk(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
     start: Ints,
     end: Ints,
     missing: int,
-    tick_ms: int,
     first_trial: int,
     out: Ints,
     won: Ints,
 ) -> tuple[int, int]:
     begun, ended = 0, 0
     error = len(start)
-    for i in range(len(time_ms)):
-        # What comes late counts for the tick that takes it in.
-        s, now = session[i], max(time_ms[i], tick_ms)
+    for i in range(len(now_ms)):
+        s, now = session[i], now_ms[i]
         if state.reached[s] < 0 or now - state.last_ms[s] > IDLE_MS:
             state.reached[s] = 0
             state.open_trial[s] = -1
@@ -209,15 +215,14 @@ def _walk(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
                 state.open_trial[s, k] = -1
                 ended += 1
             elif start[k] == at and not state.reached[s] >> end[k] & 1:
-                out[0, begun], out[1, begun], out[2, begun] = k, now, leaf[i]
+                out[0, begun], out[1, begun], out[2, begun], out[3, begun] = k, now, leaf[i], -1
                 state.open_trial[s, k] = first_trial + begun
                 begun += 1
-        out[0, begun], out[1, begun], out[2, begun] = error, now, leaf[i]
+        out[0, begun], out[1, begun], out[2, begun], out[3, begun] = error, now, leaf[i], -1
         state.open_trial[s, error] = first_trial + begun
         begun += 1
         if at > 0:
             out[0, begun], out[1, begun], out[2, begun] = missing + at - 1, now, leaf[i]
-            if not state.reached[s] >> (at - 1) & 1:
-                out[3, begun] = now
+            out[3, begun] = -1 if state.reached[s] >> (at - 1) & 1 else now
             begun += 1
     return begun, ended

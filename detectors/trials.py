@@ -7,6 +7,7 @@ the predicted probability of success, the hypothesis "success has probability q"
 Summing the increments gives the censored-data likelihood: nothing waits for the horizon.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ PRIOR_LAGS = 20.0
 LAG_MEMORY = 5_000.0
 MOST = 0.985
 LEAST = 1e-6
+FIRST_ROOM = 8192
 
 
 class Told(NamedTuple):
@@ -90,7 +92,7 @@ class LagModel:
         """Take in the lags of successes that have reached the horizon; older ones fade."""
         if len(lags_ms) == 0:
             return
-        self.counts *= max(0.0, 1.0 - len(lags_ms) / LAG_MEMORY)
+        self.counts *= math.exp(-len(lags_ms) / LAG_MEMORY)
         places = np.searchsorted(LAG_BINS, lags_ms, side="right") - 1
         self.counts += np.bincount(places, minlength=len(LAG_BINS))
 
@@ -101,11 +103,26 @@ class LagModel:
         self.stages = np.append(np.interp(STAGE_SHARES, share, ages), self.horizon_ms)
         self.shares = np.append(np.asarray(STAGE_SHARES), 1.0)
 
-    def share_by(self, ages_ms: Floats) -> Floats:
-        """Return F(age), the share of successes that have come by then."""
-        ages, shares = np.append(0.0, self.stages), np.append(0.0, self.shares)
-        found: Floats = np.interp(ages_ms, ages, shares)
-        return found
+
+class _Queue:
+    """Places of trials, in order, in a growing array."""
+
+    def __init__(self) -> None:
+        self.places = np.empty(FIRST_ROOM, dtype=np.int64)
+        self.size = 0
+
+    def add(self, start: int, count: int) -> None:
+        """Add so many places from one on."""
+        stop = self.size + count
+        if stop > len(self.places):
+            more = np.empty(max(count, len(self.places)), dtype=np.int64)
+            self.places = np.concatenate([self.places, more])
+        self.places[self.size : stop] = np.arange(start, start + count)
+        self.size = stop
+
+    def first(self, otherwise: int) -> int:
+        """Return the earliest place."""
+        return int(self.places[: self.size].min()) if self.size else otherwise
 
 
 class TrialTable:
@@ -124,10 +141,11 @@ class TrialTable:
         self.count = 0
         self._learned = 0
         """Trials before this place have all reached their horizon."""
-        self._ints = np.zeros((5, 8192), dtype=np.int64)
-        self._floats = np.zeros((2, 8192))
-        self._waiting = np.empty(0, dtype=np.int64)
-        self._ripening = np.empty(0, dtype=np.int64)
+        self._ints = np.zeros((5, FIRST_ROOM), dtype=np.int64)
+        self._floats = np.zeros((2, FIRST_ROOM))
+        # The places of trials that have not told all, and of those that have not matured.
+        self._waiting = _Queue()
+        self._ripening = _Queue()
         self.refresh()
 
     def __len__(self) -> int:
@@ -159,13 +177,8 @@ class TrialTable:
 
     def due_share(self, part: slice, now_ms: int) -> Floats:
         """Return the share of successes due by now of each trial of a part."""
-        ages = (now_ms - self.exposed_ms[part]).astype(np.float64)
-        share = np.ones(len(ages))
-        metrics = self.metric[part]
-        for number in np.unique(metrics).tolist():
-            mine = metrics == number
-            share[mine] = self.lags[number].share_by(ages[mine])
-        return share
+        columns = self._ints[:2, part.start : part.stop]
+        return _due_share(columns[0], now_ms - columns[1], self.stages, self.shares)
 
     def admit(
         self, metric: Ints, exposed_ms: Ints, leaf: Ints, success_ms: Ints, predicted: Floats
@@ -177,49 +190,37 @@ class TrialTable:
             more = max(fresh, self._ints.shape[1])
             self._ints = np.concatenate([self._ints, np.zeros((5, more), dtype=np.int64)], axis=1)
             self._floats = np.concatenate([self._floats, np.zeros((2, more))], axis=1)
-        part = slice(self.count, stop)
-        zero = np.zeros(fresh, dtype=np.int64)
-        self._ints[:, part] = np.stack([metric, exposed_ms, leaf, success_ms, zero])
-        self._floats[0, part] = np.clip(predicted, 1e-4, MOST)
-        self._floats[1, part] = 0.0
-        numbers = np.arange(self.count, stop)
-        self._waiting = np.concatenate([self._waiting, numbers])
-        self._ripening = np.concatenate([self._ripening, numbers])
+        ints, floats = self._ints[:, self.count : stop], self._floats[:, self.count : stop]
+        for place, column in enumerate((metric, exposed_ms, leaf, success_ms)):
+            ints[place] = column
+        ints[4] = 0
+        floats[0], floats[1] = np.minimum(np.maximum(predicted, 1e-4), MOST), 0.0
+        for queue in (self._waiting, self._ripening):
+            queue.add(self.count, fresh)
         self.count = stop
 
     def succeed(self, number: Ints, time_ms: Ints) -> None:
         """Report successes of trials; what comes after the horizon is none."""
-        place = number - self.first
-        usable = place >= 0
-        place, time_ms = place[usable], time_ms[usable]
-        in_time = time_ms - self.exposed_ms[place] <= self.horizons[self.metric[place]]
-        in_time &= self.stage[place] < self.stages.shape[1]
-        self.success_ms[place[in_time]] = time_ms[in_time]
+        _succeed(number, time_ms, self.first, self.horizons, self.stages.shape[1], self._ints)
 
     def tell(self, now_ms: int) -> Told:
         """Return what the trials tell that they did not tell before ``now_ms``."""
-        most = len(self._waiting)
-        ints, floats = np.empty((3, most), dtype=np.int64), np.empty((2, most))
-        told, left = _tell(
-            self._waiting, self._ints, self._floats, self.stages, self.shares, now_ms, ints, floats
+        queue, most = self._waiting, self._waiting.size
+        metric, leaf = np.empty((2, most), dtype=np.int64)
+        p, before, after = np.empty((3, most))
+        told = Told(metric, leaf, p, before, after, np.empty(most, dtype=np.bool_))
+        count, queue.size = _tell(
+            queue.places, most, self._ints, self._floats, self.stages, self.shares, now_ms, told
         )
-        self._waiting = self._waiting[:left].copy()
-        place = ints[0, :told]
-        return Told(
-            self.metric[place],
-            self.leaf[place],
-            self.p[place],
-            floats[0, :told],
-            floats[1, :told],
-            ints[1, :told] > 0,
-        )
+        return Told._make(column[:count] for column in told)
 
     def mature(self, now_ms: int) -> Matured:
         """Return the trials that have reached their horizon since the last call; learn lags."""
-        place = self._ripening
-        ripe, left = np.empty_like(place), np.empty_like(place)
-        count = _ripen(place, self._ints, self.horizons, now_ms, ripe, left)
-        self._ripening, place = left[: len(place) - count].copy(), ripe[:count]
+        queue = self._ripening
+        ripe = np.empty(queue.size, dtype=np.int64)
+        count = _ripen(queue.places, queue.size, self._ints, self.horizons, now_ms, ripe)
+        queue.size -= count
+        place = ripe[:count]
         metric, success = self.metric[place], self.success_ms[place] >= 0
         lag = (self.success_ms[place] - self.exposed_ms[place]).astype(np.float64)
         for number in np.unique(metric[success]).tolist():
@@ -231,59 +232,84 @@ class TrialTable:
     def forget(self, before_ms: int) -> None:
         """Drop trials exposed before a moment that nothing waits for."""
         stop = int(np.searchsorted(self.exposed_ms, before_ms))
-        for kept in (self._waiting, self._ripening):
-            stop = min(stop, int(kept.min()) if len(kept) else stop)
+        for queue in (self._waiting, self._ripening):
+            stop = min(stop, queue.first(stop))
         if stop < 4096 and stop < self.count // 2:
             return
         self._ints = self._ints[:, stop:].copy()
         self._floats = self._floats[:, stop:].copy()
-        self._waiting = self._waiting - stop
-        self._ripening = self._ripening - stop
+        for queue in (self._waiting, self._ripening):
+            queue.places -= stop
         self.first += stop
         self.count -= stop
 
 
 @compiled
-def _ripen(rows: Ints, columns: Ints, horizons: Ints, now_ms: int, ripe: Ints, left: Ints) -> int:
+def _due_share(metric: Ints, age_ms: Ints, stages: Floats, shares: Floats) -> Floats:
+    """Return F(age) of each trial, between the ages at which it is known linearly."""
+    found = np.ones(len(metric))
+    for i in range(len(metric)):
+        m, age = metric[i], max(age_ms[i], 0)
+        since, share = 0.0, 0.0
+        for stage in range(stages.shape[1]):
+            if age < stages[m, stage]:
+                slope = (shares[m, stage] - share) / (stages[m, stage] - since)
+                found[i] = share + slope * (age - since)
+                break
+            since, share = stages[m, stage], shares[m, stage]
+    return found
+
+
+@compiled
+def _succeed(
+    number: Ints, time_ms: Ints, first: int, horizons: Ints, last_stage: int, columns: Ints
+) -> None:
+    for i in range(len(number)):
+        row = number[i] - first
+        if row < 0 or columns[4, row] >= last_stage:
+            continue
+        if time_ms[i] - columns[1, row] <= horizons[columns[0, row]]:
+            columns[3, row] = time_ms[i]
+
+
+@compiled
+def _ripen(rows: Ints, size: int, columns: Ints, horizons: Ints, now_ms: int, ripe: Ints) -> int:
     count = 0
-    for i in range(len(rows)):
+    for i in range(size):
         row = rows[i]
         if now_ms - columns[1, row] >= horizons[columns[0, row]]:
             ripe[count] = row
             count += 1
         else:
-            left[i - count] = row
+            rows[i - count] = row
     return count
 
 
 @compiled
 def _tell(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
     waiting: Ints,
+    size: int,
     columns: Ints,
     numbers: Floats,
     stages: Floats,
     shares: Floats,
     now_ms: int,
-    ints: Ints,
-    floats: Floats,
+    out: Told,
 ) -> tuple[int, int]:
     last = stages.shape[1]
     told, left = 0, 0
-    for i in range(len(waiting)):
+    for i in range(size):
         row = waiting[i]
         metric, age = columns[0, row], now_ms - columns[1, row]
-        stage = columns[4, row]
-        target = stage
-        if columns[3, row] >= 0:
-            target = last
-        else:
-            while target < last and stages[metric, target] <= age:
-                target += 1
-        if target > stage or columns[3, row] >= 0:
-            ints[0, told], ints[1, told] = row, 1 if columns[3, row] >= 0 else 0
-            floats[0, told] = numbers[1, row]
-            floats[1, told] = shares[metric, target - 1]
-            numbers[1, row] = floats[1, told]
+        stage, won = columns[4, row], columns[3, row] >= 0
+        target = last if won else stage
+        while target < last and stages[metric, target] <= age:
+            target += 1
+        if target > stage or won:
+            out.metric[told], out.leaf[told] = metric, columns[2, row]
+            out.p[told], out.won[told] = numbers[0, row], won
+            out.before[told] = numbers[1, row]
+            out.after[told] = numbers[1, row] = shares[metric, target - 1]
             columns[4, row] = target
             told += 1
         if target < last:

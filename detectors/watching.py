@@ -14,7 +14,8 @@ from detectors.learners import Baseline, SlownessLearner
 from detectors.priming import Priming
 from detectors.seasons import Seasons
 from detectors.sequential import Evidence
-from detectors.sessions import IDLE_MS, Sessioniser
+from detectors.sessions import IDLE_MS, Found, Sessioniser
+from detectors.stretches import Stretch, Telling, Tick
 from detectors.trials import Matured, Told, TrialTable
 from detectors.volumes import VolumeWatch
 from recoup.domain.storefront import API_TIMED, ORDER_COMPLETED, PAYMENT_FAILED, SCRIPT_ERROR
@@ -49,7 +50,9 @@ class Watching:
         self.budget = Budget(config, plan)
         self.priming = Priming(plan.steps, config.false_alarms_per_month)
         self.seasons = Seasons(config.periods, plan.names)
-        self.arrivals = Arrivals(np.flatnonzero(plan.start < BROWSING))
+        counted = np.zeros(len(plan.names), dtype=bool)
+        counted[: plan.steps] = plan.start < BROWSING
+        self.arrivals = Arrivals(counted)
         self.baseline = Baseline(len(plan.names), config.changing_dimensions)
         self.slowness: dict[str, SlownessLearner] = {}
         self.watches = [VolumeWatch(f"volume:{kind}") for kind in config.funnel[:2]]
@@ -60,39 +63,41 @@ class Watching:
         self.order_value = 0.0
         self._ripe: list[Matured] = []
 
-    def take(
-        self,
-        due: Columns,
-        details: list[tuple[int, Detail]],
-        start_ms: int,
-        types: dict[str, int],
-        *,
-        warm: bool,
-    ) -> Ints:
-        """Take in the events of a tick, in order; return the rows whose evidence is high.
+    def begin(
+        self, due: Columns, details: list[tuple[int, Detail]], types: dict[str, int]
+    ) -> Stretch:
+        """Follow the sessions of events that are due, within an hour, and begin their trials.
 
         ``details`` go with events by their place in ``due``.
         """
-        now_ms = start_ms + self.config.tick_ms
-        counts = np.bincount(due.type, minlength=len(types))
         self._note_types(types)
-        self._begin(due, start_ms, now_ms)
-        self._note_details(due, details, types)
-        self._count(counts, types, start_ms, now_ms)
+        number = self.table.next_number
+        leaf, found = self.sessioniser.take(due, self._places, self.leaves, number)
+        return Stretch(due, leaf, found, details)
+
+    def take(self, tick: Tick, kinds: Ints, types: dict[str, int], *, warm: bool) -> Ints:
+        """Take in a tick; return the rows (metric, cohort) whose evidence is high.
+
+        ``kinds`` are the numbers of its events' types, ``types`` the numbers of all.
+        """
+        now_ms = tick.start_ms + self.config.tick_ms
+        self._begin(tick.begun, tick.start_ms, now_ms)
+        self._note_details(tick.details, types)
+        self._count(np.bincount(kinds, minlength=len(types)), types, tick.start_ms, now_ms)
         told = self.table.tell(now_ms)
-        matured = self.table.mature(now_ms)
-        self.index.ready(np.concatenate([told.leaf, matured.leaf]), self.leaves, now_ms)
+        self.index.ready(told.leaf, self.leaves, now_ms)
         if (self.evidence.grow(len(self.index)) or warm) and self.budget.extend(
             self.evidence, self.index
         ):
             self.priming.renew()
         self.priming.apply(self.evidence, self.index, now_ms)
-        self._ripen(matured)
-        told = self._recovering(told, now_ms)
+        if self.incidents:
+            self._ripen(now_ms)
+            told = self._recovering(told, now_ms)
         if not warm or not told:
             return NO_ROWS
-        codes = self.index.codes_of(told.leaf)
-        told = told.part(self.budget.known(told.metric, codes))
+        known = self.budget.known(told.metric, self.index.codes_of(told.leaf))
+        told = told if known.all() else told.part(known)
         return self.evidence.add(told, self.index.members, now_ms) if told else NO_ROWS
 
     def hour_ended(self, now_ms: int, age_ms: int) -> bool:
@@ -102,6 +107,7 @@ class Watching:
         """
         if now_ms % HOUR_MS >= self.config.tick_ms:
             return False
+        self._ripen(now_ms)
         self._learn(now_ms)
         hour = now_ms // HOUR_MS
         window = self.evidence.window[0]
@@ -144,30 +150,21 @@ class Watching:
                 places[types[SCRIPT_ERROR]] = -2
             self._places = places
 
-    def _begin(self, due: Columns, start_ms: int, now_ms: int) -> None:
-        number = self.table.next_number
-        found = self.sessioniser.take(due, self._places, self.leaves, number, start_ms)
-        if len(found.metric) == 0 and len(found.won) == 0:
-            return
-        self.index.ready(found.leaf, self.leaves, now_ms)
-        predicted = self.baseline.predict(found.metric, found.leaf, self.index, start_ms)
-        self.table.admit(*found[:4], predicted)
-        self.table.succeed(found.won, found.won_ms)
-        self.index.count(found.leaf[found.metric == 0])
-        self.arrivals.note(found.metric, found.leaf, start_ms)
+    def _begin(self, begun: Found, start_ms: int, now_ms: int) -> None:
+        metric, leaf = begun.metric, begun.leaf
+        if len(metric):
+            self.index.ready(leaf, self.leaves, now_ms)
+            predicted = self.baseline.predict(metric, leaf, self.index, start_ms)
+            self.table.admit(*begun[:4], predicted)
+            self.index.count(leaf[metric == 0])
+            self.arrivals.note(metric, leaf, start_ms)
+        self.table.succeed(begun.won, begun.won_ms)
 
-    def _note_details(
-        self, due: Columns, details: list[tuple[int, Detail]], types: dict[str, int]
-    ) -> None:
-        if not details:
-            return
-        names = {number: kind for kind, number in types.items()}
-        rows = due.part(np.array([place for place, _ in details], dtype=np.int64))
-        columns = rows.type, rows.time_ms, self.sessioniser.state.leaf[rows.session]
-        for (_, detail), kind, time_ms, leaf in zip(
-            details, *(column.tolist() for column in columns), strict=True
-        ):
-            self._note(names[kind], detail, time_ms, leaf)
+    def _note_details(self, details: list[Telling], types: dict[str, int]) -> None:
+        if details:
+            names = {number: kind for kind, number in types.items()}
+            for detail, kind, time_ms, leaf in details:
+                self._note(names[kind], detail, time_ms, leaf)
 
     def _note(self, kind: str, detail: Detail, time_ms: int, leaf: int) -> None:
         if kind == ORDER_COMPLETED:
@@ -202,8 +199,15 @@ class Watching:
             told = told.part(~inside)
         return told
 
-    def _ripen(self, matured: Matured) -> None:
-        """Withhold what an open incident explains; the rest is learned when the hour ends."""
+    def _ripen(self, now_ms: int) -> None:
+        """Withhold what an open incident explains; the rest is learned when the hour ends.
+
+        It is asked for whenever an incident is open, and as the hour ends.
+        """
+        matured = self.table.mature(now_ms)
+        if not matured:
+            return
+        self.index.ready(matured.leaf, self.leaves, now_ms)
         for incident in self.incidents.values():
             if not matured or not incident.suppresses:
                 continue

@@ -13,7 +13,7 @@ def odd(leaf: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
 
 
 def filled() -> Arrivals:
-    arrivals = Arrivals(np.array([0]))
+    arrivals = Arrivals(np.array([True, False]))
     for hour in range(3):
         for minute in range(60):
             at = START + hour * HOUR_MS + minute * 60_000

@@ -81,7 +81,8 @@ def test_an_hour_far_below_its_season_is_odder(name: str) -> None:
 
 def columns(rows: list[tuple[int, int, int]]) -> Columns:
     time, session, kind = (np.array(column, dtype=np.int64) for column in zip(*rows, strict=True))
-    return Columns(time, np.arange(len(rows)), session, kind, np.zeros(len(rows), dtype=np.int64))
+    text = np.zeros(len(rows), dtype=np.int64)
+    return Columns(time, np.arange(len(rows)), session, kind, text, time)
 
 
 def test_a_session_counts_once_when_complete_or_idle() -> None:

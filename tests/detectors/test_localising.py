@@ -21,7 +21,7 @@ def shop(release_of_all: str) -> tuple[CohortIndex, np.ndarray]:  # type: ignore
             for c in ("DE", "FR", "IT")
             for o in ("iOS", "Linux", "Windows")
         ]
-        found = leaves.settle(np.array(texts))
+        found = np.array([leaves.number(text) for text in texts])
         index.ready(found, leaves, now_ms)
         return found
 

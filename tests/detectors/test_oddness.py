@@ -16,7 +16,7 @@ def play(shares: list[float]) -> list[LayerAlarm]:
     """Return what is found when one of eight values has these shares of odd ones, an hour each."""
     leaves, index, rng = Leaves(500), CohortIndex(3, 1000), np.random.default_rng(4)
     texts = [leaves.read(f'{{"os":"v{n}"}}'.encode()) for n in range(VALUES)]
-    leaf_of = leaves.settle(np.array(texts))
+    leaf_of = np.array([leaves.number(text) for text in texts])
     test, found, now = Oddness(1, 43_200 / 5), [], 0
     for hour, share in enumerate(shares):
         for _ in range(HOUR_MS // STEP_MS):

@@ -26,7 +26,7 @@ def shop() -> tuple[Evidence, CohortIndex]:
         for country in (b"DE", b"FR")
         for system in (b"iOS", b"Linux")
     ]
-    index.ready(leaves.settle(np.array(texts)), leaves, 0)
+    index.ready(np.array([leaves.number(text) for text in texts]), leaves, 0)
     evidence = Evidence(np.array([[0.5], [0.5], [3.0]]))
     evidence.limit[:, : len(index)] = USUAL
     return evidence, index

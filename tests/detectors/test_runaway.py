@@ -29,7 +29,8 @@ def test_a_runaway_dimension_is_folded_and_counted(size: int) -> None:
     decoder = Decoder(leaves, {})
     for first in range(0, 3000, size):
         columns, _ = decoder.decode(block(first, size))
-        leaves.settle(columns.text)
+        for text in columns.text.tolist():
+            leaves.number(text)
     assert leaves.folded == {"visit": 2950}
     assert len(leaves) == 52
     assert len(leaves.texts) == len(leaves.by_text) == 52

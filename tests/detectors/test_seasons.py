@@ -28,7 +28,7 @@ def shop() -> tuple[Evidence, CohortIndex]:
     leaves = Leaves(100)
     index = CohortIndex(3, 1000)
     texts = [leaves.read(b'{"country":"%s","os":"iOS"}' % country) for country in (b"DE", b"FR")]
-    index.ready(leaves.settle(np.array(texts)), leaves, 0)
+    index.ready(np.array([leaves.number(text) for text in texts]), leaves, 0)
     evidence = Evidence(np.array([[0.5], [0.5], [3.0]]))
     evidence.limit[:, : len(index)] = USUAL
     return evidence, index
