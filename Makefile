@@ -69,7 +69,7 @@ bench-quiet: $(DEV) ## run lengths on A/A data: the sequential test alone, then 
 bench-feedback: $(DEV) ## what labels of false alarms are worth on days not seen (ARGS="--seeds 1-5")
 	@$(BIN)/python -m tests.benchmarks.false_alarms $(ARGS)
 
-faults: $(DEV) ## kill worker, server and database at every step of the response; about ten minutes
+faults: $(DEV) ## kill worker, server and database, and lose the server's data, at every step of the response; about fifteen minutes
 	$(BIN)/python -m pytest -q -m chaos tests/faults $(ARGS)
 
 lock: $(DEV) ## resolve the ranges of pyproject.toml into the two hashed locks

@@ -19,12 +19,13 @@ from activities.timeline import line_for
 from recoup.domain.facts import (
     ApprovalExpired,
     DecisionTaken,
+    Fact,
     FeedbackGiven,
     IncidentClosed,
     Recorded,
     ReportWritten,
 )
-from recoup.domain.incident import Incident
+from recoup.domain.incident import Incident, fold
 
 
 class Closing:
@@ -84,14 +85,29 @@ class Closing:
             recovered_per_hour=incident.recovered_per_hour,
             summary=request.summary,
         )
-        await self._recorder.record(request.incident_id, "closed", closed)
-        incident = await self._recorder.incident(request.incident_id)
+        facts = await self._recorder.stream(request.incident_id)
+        if not any(isinstance(entry.fact, IncidentClosed) for entry in facts):
+            facts.append(_as_if_recorded(facts[-1], closed))
+        ended = fold(facts)
+        assert ended is not None
         report = ReportWritten(
-            incident_id=request.incident_id,
-            markdown=render_report(incident, await self._recorder.stream(request.incident_id)),
+            incident_id=request.incident_id, markdown=render_report(ended, facts)
         )
-        await self._recorder.record(request.incident_id, "report", report)
+        # In one transaction: nobody comes back to a closed incident to write its report.
+        steps: list[tuple[str, Fact]] = [("closed", closed), ("report", report)]
+        await self._recorder.record_all(request.incident_id, steps)
         return Nothing()
+
+
+def _as_if_recorded(last: Recorded, fact: IncidentClosed) -> Recorded:
+    """Return the fact as the next of its stream, for the report that is stored together with it."""
+    changes = {
+        "fact": fact,
+        "version": last.version + 1,
+        "occurred_at": fact.closed_at,
+        "actor": "recoup",
+    }
+    return last.model_copy(update=changes)
 
 
 @cache

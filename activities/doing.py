@@ -27,6 +27,7 @@ from recoup.domain.facts import (
     ActionUndone,
     Fact,
     Recorded,
+    ResponseResumed,
 )
 from recoup.domain.proposals import ActionCall, ActionPreview, ActionResult
 
@@ -179,7 +180,7 @@ class Doing:
             request.incident_id,
             key,
             comment=request.comment,
-            attempted=activity.in_activity() and activity.info().attempt > 1,
+            attempted=_may_have_begun(facts),
         )
         restored = await action.undo(
             params, request.applied.preview, request.applied.result, context
@@ -216,6 +217,15 @@ def applied_as(request: ApplyInput, result: ActionResult) -> Applied:
         preview=request.preview,
         result=result,
     )
+
+
+def _may_have_begun(facts: list[Recorded]) -> bool:
+    """Tell whether an earlier attempt to take something back may have reached the target.
+
+    It left no fact: an attempt that died, or one of a workflow that was lost.
+    """
+    again = activity.in_activity() and activity.info().attempt > 1
+    return again or any(isinstance(entry.fact, ResponseResumed) for entry in facts)
 
 
 def _why_not(result: ActionResult) -> str:

@@ -10,12 +10,21 @@ from activities.contracts import Candidate, InvestigateInput, Ranking
 from activities.recording import Recorder
 from recoup.domain.errors import NotFound
 from recoup.domain.facts import CausesRanked, Fact, InvestigationStepTaken
+from recoup.domain.hypotheses import Attribution
 from recoup.domain.incident import Incident
 from recoup.domain.ports import ChangeViews, EvidenceRecord, EvidenceStore
 
 CHANGES_BEFORE = timedelta(days=3)
 """How long before the onset a change may have been made to be a suspect."""
 CANDIDATES = 5
+
+
+def candidates_of(attribution: Attribution) -> tuple[Candidate, ...]:
+    """Return the first hypotheses as a workflow needs them."""
+    return tuple(
+        Candidate(change_id=each.change_id, probability=each.probability)
+        for each in attribution.hypotheses[:CANDIDATES]
+    )
 
 
 class Investigating:
@@ -41,12 +50,7 @@ class Investigating:
             incident = await self._recorder.incident(request.incident_id)
             steps = await asyncio.to_thread(self._run, incident)
             stored = await self._record(request, steps)
-        return Ranking(
-            candidates=tuple(
-                Candidate(change_id=each.change_id, probability=each.probability)
-                for each in stored.attribution.hypotheses[:CANDIDATES]
-            )
-        )
+        return Ranking(candidates=candidates_of(stored.attribution))
 
     async def _stored(self, request: InvestigateInput) -> CausesRanked | None:
         for entry in await self._recorder.stream(request.incident_id):

@@ -69,8 +69,7 @@ class Proposing:
             entry = await self._recorder.record(request.incident_id, step, made)
             assert isinstance(entry.fact, ProposalMade)
             stored = entry.fact.proposal
-        playbook = self._library[stored.playbook]
-        plan = VerifyPlan(**playbook.verify.model_dump(), undo=playbook.undo)
+        plan = plan_of(self._library[stored.playbook])
         incident = await self._recorder.incident(request.incident_id)
         wake = self._trusted.why_wake(incident, stored.rung, stored.made_at)
         return Proposed(proposal=stored, plan=plan, wake=wake)
@@ -172,6 +171,11 @@ class Proposing:
             made_at=now,
             expires_at=now + timedelta(seconds=expires_s),
         )
+
+
+def plan_of(playbook: Playbook) -> VerifyPlan:
+    """Return how a playbook wants its success judged, and what becomes of it otherwise."""
+    return VerifyPlan(**playbook.verify.model_dump(), undo=playbook.undo)
 
 
 def _only_suggested(proposal: Proposal) -> Proposal:

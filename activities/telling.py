@@ -14,6 +14,7 @@ SURFACE = "slack"
 ANNOUNCED = "announced"
 MESSAGE_GONE = "message_gone"
 """The kind of the refusal by which a chat says that the message was deleted."""
+NOBODY = "nobody (the pager did not answer)"
 
 
 class Telling:
@@ -111,7 +112,7 @@ class Telling:
         """Record that the pager could not be reached: the incident needs people all the same."""
         escalated = Escalated(
             incident_id=request.incident_id,
-            to="nobody (the pager did not answer)",
+            to=NOBODY,
             reason=request.reason,
         )
         await self._recorder.record(request.incident_id, f"escalated:{request.round}", escalated)

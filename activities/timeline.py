@@ -161,5 +161,10 @@ def _(fact: f.FeedbackWithdrawn) -> str:
 
 
 @_text.register
+def _(_fact: f.ResponseResumed) -> str:
+    return "Temporal no longer knew of this incident; the response goes on from the log."
+
+
+@_text.register
 def _(fact: f.IncidentClosed) -> str:
     return f"Closed: {fact.resolution.replace('_', ' ')}. {fact.summary}".rstrip()

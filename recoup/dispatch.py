@@ -2,6 +2,7 @@
 
 It reads facts in order and keeps its position. A stop at any moment repeats at most the last few:
 the workflow's id is the incident's, and a signal carries its fact's position, so both happen once.
+What Temporal has lost is opened again (``recoup.reopening``).
 """
 
 import asyncio
@@ -11,8 +12,6 @@ from datetime import timedelta
 
 import structlog
 from temporalio.client import Client
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from recoup.app import App
@@ -26,9 +25,9 @@ from recoup.domain.facts import (
     Recorded,
 )
 from recoup.domain.ports import FactLog, IncidentViews
+from recoup.reopening import PATIENCE, Patience, Reopener
 from recoup.settings import Settings
-from recoup.temporal import register_search_attributes
-from workflows.incident import IncidentWorkflow
+from recoup.temporal import register_search_attributes, start_response
 from workflows.messages import (
     ChangeAppeared,
     CohortBack,
@@ -67,16 +66,23 @@ def policy_of(settings: Settings, *, tagged: bool) -> ResponsePolicy:
     )
 
 
-async def run_dispatcher(app: App, client: Client, stop: asyncio.Event) -> None:
-    """Follow the log until ``stop`` is set; an unreachable Temporal or database is waited for."""
+async def run_dispatcher(
+    app: App, client: Client, stop: asyncio.Event, patience: Patience = PATIENCE
+) -> None:
+    """Follow the log until ``stop`` is set; an unreachable Temporal or database is waited for.
+
+    Now and then it looks whether Temporal still knows every open incident, and opens again which
+    it does not, with the patience given.
+    """
     tagged = await register_search_attributes(client)
     policy = policy_of(app.settings, tagged=tagged)
-    dispatcher = Dispatcher(
-        app.store, app.store.incidents, client, app.settings.temporal.task_queue, policy
-    )
+    queue = app.settings.temporal.task_queue
+    dispatcher = Dispatcher(app.store, app.store.incidents, client, queue, policy)
+    reopener = Reopener(app, client, policy, patience)
     position = await asyncio.to_thread(app.store.checkpoint, READER)
     while not stop.is_set():
         try:
+            await reopener.look_if_due(position)
             reached = await dispatcher.step(position)
             if reached > position:
                 await asyncio.to_thread(app.store.note_position, READER, reached)
@@ -126,17 +132,9 @@ class Dispatcher:
             cohort=fact.cohort.label,
             policy=self._policy,
         )
-        try:
-            await self._client.start_workflow(
-                IncidentWorkflow.run,
-                request,
-                id=fact.incident_id,
-                task_queue=self._task_queue,
-                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            )
+        if await start_response(self._client, self._task_queue, request):
             _log.info("incident.workflow_started", incident_id=fact.incident_id)
-        except WorkflowAlreadyStartedError:
+        else:
             _log.info("incident.workflow_had_ended", incident_id=fact.incident_id)
 
     async def _signals(self, entries: Sequence[Recorded]) -> list[tuple[str, str, _Signal]]:

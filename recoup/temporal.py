@@ -16,20 +16,25 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from temporalio.common import SearchAttributeKey
+from temporalio.common import (
+    SearchAttributeKey,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import (
     DataConverter,
     DefaultFailureConverterWithEncodedAttributes,
     PayloadCodec,
 )
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from recoup.domain.errors import ConfigurationError, StorageUnavailable
 from recoup.domain.proposals import Decision, DecisionAnswer
 from recoup.settings import Settings, TemporalSettings
 from workflows.incident import IncidentWorkflow
-from workflows.messages import SEARCH_ATTRIBUTES
+from workflows.messages import SEARCH_ATTRIBUTES, IncidentInput
 
 CONNECT_WITHIN_S = 30.0
 ANSWER_WITHIN_S = 15.0
@@ -198,6 +203,33 @@ async def register_search_attributes(client: Client) -> bool:
 def search_attribute(name: str) -> SearchAttributeKey[str]:
     """Return the typed key of one of Recoup's search attributes."""
     return SearchAttributeKey.for_keyword(name)
+
+
+async def start_response(client: Client, task_queue: str, request: IncidentInput) -> bool:
+    """Start the workflow of an incident unless it runs; tell False when it has ended before."""
+    try:
+        await client.start_workflow(
+            IncidentWorkflow.run,
+            request,
+            id=request.incident_id,
+            task_queue=task_queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        )
+    except WorkflowAlreadyStartedError:
+        return False
+    return True
+
+
+async def is_known(client: Client, incident_id: str) -> bool:
+    """Tell whether Temporal knows of an incident's workflow, running or ended."""
+    try:
+        await client.get_workflow_handle(incident_id).describe()
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return False
+        raise
+    return True
 
 
 class TemporalDesk:

@@ -180,10 +180,7 @@ class Remediation:
             return Phase.UNDOING
         if check.verdict is RecoveryVerdict.RECOVERED:
             book.ending = Resolution.RECOVERED
-            book.summary = (
-                f"{check.observed:.1%} where {check.expected:.1%} was expected, "
-                f"after {check.trials:,} trials."
-            )
+            book.summary = check.summary
             return Phase.CLOSING
         if check.verdict is RecoveryVerdict.NOT_RECOVERED:
             assert book.gate is not None

@@ -42,6 +42,14 @@ class VendorReviewEnded(Fact):
     status: Literal["applied", "declined", "withdrawn"]
 
 
+class ResponseResumed(Fact):
+    """The workflow of an open incident was lost; a new one goes on from the log, in this phase."""
+
+    type_name = "incident.response_resumed"
+    incident_id: str
+    phase: str
+
+
 class FreezeSet(Fact):
     """Somebody forbade (or allowed again) every action."""
 

@@ -14,6 +14,7 @@ from recoup.domain.access_facts import KeyRevoked as KeyRevoked
 from recoup.domain.access_facts import SignedIn as SignedIn
 from recoup.domain.action_facts import ActionConfirmed as ActionConfirmed
 from recoup.domain.action_facts import FreezeSet as FreezeSet
+from recoup.domain.action_facts import ResponseResumed as ResponseResumed
 from recoup.domain.action_facts import VendorReviewAsked as VendorReviewAsked
 from recoup.domain.action_facts import VendorReviewEnded as VendorReviewEnded
 from recoup.domain.base import Frozen, Moment
@@ -366,6 +367,7 @@ FACT_CLASSES: tuple[type[Fact], ...] = (
     VendorReviewAsked,
     VendorReviewEnded,
     *SHADOW_FACTS,
+    ResponseResumed,
 )
 
 FACT_TYPES: dict[str, type[Fact]] = {cls.type_name: cls for cls in FACT_CLASSES}

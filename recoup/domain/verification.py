@@ -38,3 +38,11 @@ class RecoveryCheck(Frozen):
     complement_trials: int = 0
     complement_gap: float = 0.0
     """How everybody outside the cohort did against their baseline; ``expected`` has it in it."""
+
+    @property
+    def summary(self) -> str:
+        """The figures in a sentence."""
+        return (
+            f"{self.observed:.1%} where {self.expected:.1%} was expected, "
+            f"after {self.trials:,} trials."
+        )

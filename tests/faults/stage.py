@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from recoup.domain.changes import Change, ChangeKind
 from recoup.domain.clock import SystemClock
@@ -39,6 +39,9 @@ PACE = 120.0
 DOWN_S = 0.5
 """How long the server or the database stays away."""
 
+PATIENT_S = 3600.0
+"""No proposal expires before it is decided, however slow the machine is."""
+
 PRESSED = {"reject": Verdict.REJECT, "false": Verdict.FALSE_POSITIVE}
 
 
@@ -51,7 +54,7 @@ class Stage:
         self.server = server
         self.postgres = postgres
         self.worker: subprocess.Popen[bytes] | None = None
-        self.kills = {"worker": 0, "server": 0, "database": 0}
+        self.kills = {"worker": 0, "server": 0, "database": 0, "loss": 0}
         self.store: Store
         self.desk: TemporalDesk
         self.client: Client
@@ -64,7 +67,11 @@ class Stage:
             if self.worker is None or self.worker.poll() is not None:
                 self.kills["worker"] += self.worker is not None
                 self.worker = self._start_worker()
-            for kind, kill in (("server", self._kill_server), ("database", self._kill_database)):
+            for kind, kill in (
+                ("server", self._kill_server),
+                ("loss", self._lose_server),
+                ("database", self._kill_database),
+            ):
                 wish = self.folder / f"kill-{kind}"
                 if wish.exists():
                     self.kills[kind] += 1
@@ -81,9 +88,15 @@ class Stage:
                 stdout=log,
             )
 
-    async def _kill_server(self, go_on: Callable[[], None]) -> None:
+    async def _lose_server(self, go_on: Callable[[], None]) -> None:
+        """Let the server die, and throw everything away that it knew."""
+        await self._kill_server(go_on, lose=True)
+
+    async def _kill_server(self, go_on: Callable[[], None], *, lose: bool = False) -> None:
         self.server.kill()
         await asyncio.to_thread(self.server.wait)
+        for path in self.folder.glob("temporal.db*") if lose else ():
+            path.unlink()
         go_on()
         await asyncio.sleep(DOWN_S)
         port = int(self.settings.temporal.address.rsplit(":", 1)[1])
@@ -152,9 +165,14 @@ class Stage:
         loop = asyncio.get_running_loop()
         handle = self.client.get_workflow_handle(incident_id)
         while loop.time() < end:
-            with contextlib.suppress(RPCError, TimeoutError):
+            try:
                 await asyncio.wait_for(handle.result(), 10.0)
                 return True
+            except RPCError as error:
+                if error.status is RPCStatusCode.NOT_FOUND:
+                    return True  # the server lost it after its end
+            except TimeoutError:
+                pass
             await asyncio.sleep(0.1)
         return False
 
@@ -203,9 +221,16 @@ def _is_running(pid: int) -> bool:
 
 @asynccontextmanager
 async def staged(
-    folder: Path, faults: list[tuple[str, str, str]], postgres: Any = None, url: str = ""
+    folder: Path,
+    faults: list[tuple[str, str, str]],
+    postgres: Any = None,
+    url: str = "",
+    asked_for_s: float = PATIENT_S,
 ) -> AsyncIterator[Stage]:
-    """Start everything, with faults at points of incidents; end everything, whatever happens."""
+    """Start everything, with faults at points of incidents; end everything, whatever happens.
+
+    ``asked_for_s`` is how long a proposal stays open, on the machine's clock.
+    """
     address, server = start_dev_server(folder)
     now = SystemClock().now()
     values = {
@@ -213,7 +238,7 @@ async def staged(
         "database_url": url,
         "temporal": {"address": address, "embedded": False},
         "clock": {"pace": PACE, "origin": now.isoformat(), "wall_origin": now.timestamp()},
-        "response": {"settle_s": 1, "approval_expires_s": 2400},
+        "response": {"settle_s": 1, "approval_expires_s": int(asked_for_s * PACE)},
         "guard": {"most_per_hour": 10_000},  # all incidents of a run fall into minutes
     }
     (folder / "stage.json").write_text(json.dumps(values))

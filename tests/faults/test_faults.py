@@ -1,5 +1,6 @@
 """The worker, the Temporal server or the database dies at every step; nothing is lost or doubled.
 
+The kind ``loss`` throws everything away that the Temporal server knew.
 The full run is ``make faults``; here is a slice of it for every day.
 """
 
@@ -13,8 +14,9 @@ from typing import Any
 
 import pytest
 
+from recoup.domain.facts import ResponseResumed
 from tests.faults.judging import Judgement, judge
-from tests.faults.stage import Stage, staged
+from tests.faults.stage import PATIENT_S, Stage, staged
 
 ROUND = (
     "investigate",
@@ -59,10 +61,13 @@ STORIES = {
     ],
 }
 AT_ONCE = 12
+ASKED_FOR_S = {"silent": 10.0}
+"""Only the story in which nobody answers waits for the end of a proposal."""
 SLICE = [
     ("simple", "vendor:switch", "worker"),
     ("simple", "fact:action.started", "worker"),
     ("simple", "after:record_decision", "server"),
+    ("simple", "fact:action.started", "loss"),
 ]
 
 
@@ -89,6 +94,11 @@ def named(faults: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
     ]
 
 
+def asked_for(story: str) -> float:
+    """Return how long a proposal of this story stays open."""
+    return ASKED_FOR_S.get(story, PATIENT_S)
+
+
 def hold(found: list[Judgement], judged: list[Judgement]) -> None:
     judged += found
     assert [each.text for each in found if each.lost or each.twice or each.half_done] == []
@@ -100,19 +110,24 @@ async def test_a_death_at_the_worst_moments_loses_and_repeats_nothing(
     faults = named(SLICE)
     async with staged(tmp_path, faults) as stage:
         hold(await play(stage, faults), judged)
+        seen = {incident_id: stage.store.read_stream(incident_id) for _, incident_id, _ in faults}
     assert stage.kills["worker"] >= 2
     assert stage.kills["server"] == 1
+    assert stage.kills["loss"] == 1
+    for _, incident_id, kind in faults:
+        resumed = [isinstance(each.fact, ResponseResumed) for each in seen[incident_id]]
+        assert any(resumed) or kind != "loss"
 
 
 @pytest.mark.chaos
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("story", STORIES)
-@pytest.mark.parametrize("kind", ["worker", "server"])
+@pytest.mark.parametrize("kind", ["worker", "server", "loss"])
 async def test_a_death_at_every_step_loses_and_repeats_nothing(
     tmp_path: Path, kind: str, story: str, judged: list[Judgement]
 ) -> None:
     faults = named([(story, point, kind) for point in STORIES[story]])
-    async with staged(tmp_path, faults) as stage:
+    async with staged(tmp_path, faults, asked_for_s=asked_for(story)) as stage:
         hold(await play(stage, faults), judged)
 
 
@@ -138,5 +153,6 @@ async def test_a_dead_database_at_every_step_loses_and_repeats_nothing(
     tmp_path: Path, story: str, postgres: Any, judged: list[Judgement]
 ) -> None:
     faults = named([(story, point, "database") for point in STORIES[story]])
-    async with staged(tmp_path, faults, postgres, postgres.get_uri()) as stage:
+    url, asked_for_s = postgres.get_uri(), asked_for(story)
+    async with staged(tmp_path, faults, postgres, url, asked_for_s) as stage:
         hold(await play(stage, faults), judged)

@@ -36,6 +36,7 @@ from recoup.domain.facts import NewFact, Recorded
 from recoup.domain.hypotheses import UNKNOWN_CAUSE
 from recoup.domain.ports import EvidenceRecord, FactLog, FlagState
 from recoup.domain.verification import RecoveryCheck, RecoveryVerdict
+from recoup.reopening import Patience
 from recoup.settings import Settings
 from recoup.temporal import connect
 from recoup.worker import STICKY, ports_of
@@ -49,7 +50,9 @@ from tests.workflows.ports import (
 )
 from workflows.incident import IncidentWorkflow
 
-HELP_WITHIN_S = 20.0
+HELP_WITHIN_S = 120.0
+PATIENCE = Patience(look_every_s=1.0, unknown_for_s=8.0)
+"""Longer than an activity takes to notice that its workflow is gone; shorter than anybody waits."""
 
 
 class Faults:
@@ -214,7 +217,7 @@ async def main(folder: Path) -> None:
         sticky_queue_schedule_to_start_timeout=STICKY,
     )
     async with worker:
-        await run_dispatcher(app, client, asyncio.Event())
+        await run_dispatcher(app, client, asyncio.Event(), PATIENCE)
 
 
 if __name__ == "__main__":
