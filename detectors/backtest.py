@@ -15,14 +15,13 @@ from recoup.domain.cohort import Cohort
 from recoup.domain.facts import (
     AlarmRaised,
     CohortRecovered,
-    IncidentClosed,
     IncidentOpened,
     IncidentUpdated,
     LayerAlarmed,
     NewFact,
-    Resolution,
 )
 from recoup.domain.hypotheses import UNKNOWN_CAUSE, Attribution
+from recoup.domain.incident import ended_unaided
 from recoup.domain.series import EventBlock
 
 RANKED_AFTER_MS = 5 * 60_000
@@ -149,7 +148,8 @@ class Backtest:
                 self._rank(incident_id, tracked)
         for incident_id, tracked in self._tracked.items():
             if tracked.closed_at and incident_id in self.engine.response.open:
-                self._close(incident_id, tracked)
+                # Nobody acts in a backtest: what recovers has recovered on its own.
+                self.engine.response.close(ended_unaided(incident_id, tracked.closed_at))
 
     def _note(self, incident_id: str, new: NewFact) -> None:
         fact = new.fact
@@ -174,15 +174,6 @@ class Backtest:
         known = [change for change in self.changes if change.time <= now]
         tracked.evidence = evidence
         tracked.ranked = investigate(evidence, known, self.model, explain=False)
-
-    def _close(self, incident_id: str, tracked: _Tracked) -> None:
-        """Nobody acts in a backtest: what recovers has recovered on its own."""
-        fact = IncidentClosed(
-            incident_id=incident_id,
-            resolution=Resolution.RECOVERED_ON_ITS_OWN,
-            closed_at=tracked.closed_at,
-        )
-        self.engine.response.close(fact)
 
 
 def _found(incident_id: str, tracked: _Tracked) -> FoundIncident:

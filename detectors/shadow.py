@@ -22,10 +22,10 @@ from recoup.domain.facts import (
     LayerAlarmed,
     NewFact,
     Recorded,
-    Resolution,
     ShadowIncidentOpened,
     ShadowIncidentUpdated,
 )
+from recoup.domain.incident import ended_unaided
 from recoup.domain.money import MoneyRange
 from recoup.domain.series import EventBlock
 from recoup.settings import DetectSettings
@@ -183,12 +183,7 @@ class Candidate:
 
     def _end(self, incident_id: str, fact: CohortRecovered) -> None:
         """Nobody acts on a candidate's word: what recovers has recovered without it."""
-        ended = IncidentClosed(
-            incident_id=incident_id,
-            resolution=Resolution.RECOVERED_ON_ITS_OWN,
-            closed_at=fact.at,
-        )
-        self.engine.response.close(ended)
+        self.engine.response.close(ended_unaided(incident_id, fact.at))
         del self._mine[incident_id]
 
 

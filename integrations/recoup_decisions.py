@@ -1,4 +1,4 @@
-"""A client of Recoup's own API for decisions, so that nobody needs a chat to decide."""
+"""A client of Recoup's own API for decisions and labels, so that nobody needs a chat for them."""
 
 from typing import Any
 
@@ -45,10 +45,33 @@ class DecisionClient:
         answer = self._call("POST", f"/v1/incidents/{incident_id}/decision", body)
         return DecisionAnswer.model_validate(answer)
 
-    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    def say(self, incident_id: str, label: str, reason: str) -> DecisionAnswer:
+        """Say what an incident was; return the answer."""
+        body = {"label": label, "reason": reason}
+        answer = self._call("POST", f"/v1/incidents/{incident_id}/feedback", body)
+        return DecisionAnswer.model_validate(answer)
+
+    def take_back(self, incident_id: str, reason: str) -> DecisionAnswer:
+        """Take back what was said of an incident. Raises InvalidInput where nothing was."""
+        path = f"/v1/incidents/{incident_id}/feedback"
+        answer = self._call("DELETE", path, query={"reason": reason})
+        return DecisionAnswer.model_validate(answer)
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        query: dict[str, str] | None = None,
+    ) -> dict[str, Any]:
         try:
             answer = httpx.request(
-                method, self._url + path, json=body, headers=self._headers, timeout=TIMEOUT_S
+                method,
+                self._url + path,
+                json=body,
+                params=query,
+                headers=self._headers,
+                timeout=TIMEOUT_S,
             )
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise TransientVendorError(f"cannot reach Recoup at {self._url}: {error}") from error

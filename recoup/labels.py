@@ -8,7 +8,8 @@ import threading
 from detectors.sensitivity import TELLING, Preview, Sensitivity, preview
 from recoup.domain.clock import Clock
 from recoup.domain.errors import InvalidInput, NotFound
-from recoup.domain.facts import FeedbackWithdrawn, NewFact
+from recoup.domain.facts import FeedbackGiven, FeedbackWithdrawn, IncidentOpened, NewFact
+from recoup.domain.learning_facts import Label
 from recoup.domain.proposals import Person
 from store.opening import Store
 
@@ -51,6 +52,28 @@ class Labels:
             return said_of(self.preview(incident_id))
         except NotFound:
             return ""
+
+    def give(
+        self, incident_id: str, label: Label, by: Person, reason: str, clock: Clock, actor: str = ""
+    ) -> None:
+        """Keep what somebody says an incident was; ``actor`` is who hands it over for them.
+
+        The same person saying the same again changes nothing. Raises NotFound.
+        """
+        entries = self._store.read_stream(incident_id)
+        if not any(isinstance(entry.fact, IncidentOpened) for entry in entries):
+            raise NotFound(f"no incident {incident_id!r}; see `recoup incidents list`")
+        # Said again after it was taken back is said anew.
+        withdrawn = sum(isinstance(entry.fact, FeedbackWithdrawn) for entry in entries)
+        given = FeedbackGiven(incident_id=incident_id, label=label, by=by.id, reason=reason)
+        new = NewFact(
+            fact_id=f"feedback:{incident_id}:{label}:{by.id}:{withdrawn}",
+            fact=given,
+            occurred_at=clock.now(),
+            actor=actor or by.id,
+            correlation_id=incident_id,
+        )
+        self._store.append(incident_id, [new])
 
     def withdraw(self, incident_id: str, by: Person, reason: str, clock: Clock) -> None:
         """Take a label back. Raises NotFound, or InvalidInput where there is none."""

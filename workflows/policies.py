@@ -15,75 +15,53 @@ class Policy(TypedDict, total=False):
     retry_policy: RetryPolicy
 
 
-_BEAT = timedelta(seconds=6)
+_BEAT_S = 6
 """A worker that died is noticed after this long, and its activity is given to another."""
 
-RECORD: Policy = {
-    "start_to_close_timeout": timedelta(seconds=60),
-    "heartbeat_timeout": _BEAT,
-    "retry_policy": RetryPolicy(
-        initial_interval=timedelta(milliseconds=200),
-        backoff_coefficient=2.0,
-        maximum_interval=timedelta(seconds=15),
-    ),
-}
+
+def _tried(
+    each_s: int,
+    *,
+    first_s: float,
+    longest_s: float,
+    within: timedelta | None = None,
+    attempts: int = 0,
+    beat_s: int = _BEAT_S,
+) -> Policy:
+    """Return a policy: how long each attempt may take, and the pauses between attempts.
+
+    Tried for ever unless ``within`` or ``attempts`` ends it.
+    """
+    policy: Policy = {
+        "start_to_close_timeout": timedelta(seconds=each_s),
+        "heartbeat_timeout": timedelta(seconds=beat_s),
+        "retry_policy": RetryPolicy(
+            initial_interval=timedelta(seconds=first_s),
+            maximum_interval=timedelta(seconds=longest_s),
+            maximum_attempts=attempts,
+        ),
+    }
+    if within is not None:
+        policy["schedule_to_close_timeout"] = within
+    return policy
+
+
+RECORD = _tried(60, first_s=0.2, longest_s=15)
 """Facts: tried for as long as it takes, because nothing may be lost while the database is away."""
 
-ANALYSE: Policy = {
-    "start_to_close_timeout": timedelta(minutes=2),
-    "schedule_to_close_timeout": timedelta(minutes=10),
-    "heartbeat_timeout": timedelta(seconds=20),
-    "retry_policy": RetryPolicy(
-        initial_interval=timedelta(milliseconds=500),
-        maximum_interval=timedelta(seconds=30),
-        maximum_attempts=12,
-    ),
-}
+ANALYSE = _tried(
+    120, first_s=0.5, longest_s=30, within=timedelta(minutes=10), attempts=12, beat_s=20
+)
 """Attribution and the recovery test; the detector may need a moment to leave its evidence."""
 
-READ_VENDOR: Policy = {
-    "start_to_close_timeout": timedelta(seconds=60),
-    "schedule_to_close_timeout": timedelta(minutes=5),
-    "heartbeat_timeout": _BEAT,
-    "retry_policy": RetryPolicy(
-        initial_interval=timedelta(seconds=1),
-        maximum_interval=timedelta(seconds=30),
-        maximum_attempts=10,
-    ),
-}
+READ_VENDOR = _tried(60, first_s=1, longest_s=30, within=timedelta(minutes=5), attempts=10)
 """Previews: reading the state of a target."""
 
-WRITE_VENDOR: Policy = {
-    "start_to_close_timeout": timedelta(seconds=60),
-    "schedule_to_close_timeout": timedelta(minutes=10),
-    "heartbeat_timeout": _BEAT,
-    "retry_policy": RetryPolicy(
-        initial_interval=timedelta(seconds=1),
-        maximum_interval=timedelta(seconds=60),
-        maximum_attempts=12,
-    ),
-}
+WRITE_VENDOR = _tried(60, first_s=1, longest_s=60, within=timedelta(minutes=10), attempts=12)
 """Actions and their undo: safe to try again, because each looks before it writes."""
 
-NOTIFY: Policy = {
-    "start_to_close_timeout": timedelta(seconds=30),
-    "schedule_to_close_timeout": timedelta(minutes=5),
-    "heartbeat_timeout": _BEAT,
-    "retry_policy": RetryPolicy(
-        initial_interval=timedelta(seconds=1),
-        maximum_interval=timedelta(seconds=30),
-        maximum_attempts=8,
-    ),
-}
+NOTIFY = _tried(30, first_s=1, longest_s=30, within=timedelta(minutes=5), attempts=8)
 """Chat and pager: tried for a while, never waited for by the response itself."""
 
-DIGEST: Policy = {
-    "start_to_close_timeout": timedelta(seconds=60),
-    "schedule_to_close_timeout": timedelta(hours=12),
-    "heartbeat_timeout": _BEAT,
-    "retry_policy": RetryPolicy(
-        initial_interval=timedelta(seconds=5),
-        maximum_interval=timedelta(minutes=15),
-    ),
-}
+DIGEST = _tried(60, first_s=5, longest_s=900, within=timedelta(hours=12))
 """A digest: no hurry, but it should come the same day."""

@@ -19,6 +19,9 @@ Config = Annotated[
     typer.Option(envvar="RECOUP_CONFIG", help="TOML file with settings.", dir_okay=False),
 ]
 Data = Annotated[Path | None, typer.Option(help="Folder that holds everything. [.recoup]")]
+HERE = "http://127.0.0.1:8787"
+Url = Annotated[str, typer.Option(envvar="RECOUP_URL", help="Where Recoup is.")]
+ApiKey = Annotated[str, typer.Option("--key", envvar="RECOUP_KEY", help="Your API key.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 

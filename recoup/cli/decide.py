@@ -4,14 +4,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recoup.cli._shared import AsJson, show_fields, show_json
+from recoup.cli._shared import HERE, ApiKey, AsJson, Url, show_fields, show_json
 from recoup.domain.errors import InvalidInput, StaleProposal
 from recoup.domain.proposals import Verdict
 
 if TYPE_CHECKING:
     from recoup.domain.proposals import Proposal
 
-HERE = "http://127.0.0.1:8787"
 _NEED_PROPOSAL = (Verdict.APPROVE, Verdict.REJECT, Verdict.OTHER_PLAYBOOK, Verdict.SNOOZE)
 _NEED_REASON = (Verdict.REJECT, Verdict.FALSE_POSITIVE)
 
@@ -31,8 +30,8 @@ def decide(
         int, typer.Option(help="Only if this is the proposal that is open; 0 takes any.")
     ] = 0,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before approving.")] = False,
-    url: Annotated[str, typer.Option(envvar="RECOUP_URL", help="Where Recoup is.")] = HERE,
-    key: Annotated[str, typer.Option(envvar="RECOUP_KEY", help="Your API key.")] = "",
+    url: Url = HERE,
+    key: ApiKey = "",
     as_json: AsJson = False,
 ) -> None:
     """Approve, reject, ask for another playbook, acknowledge, snooze, or call it a false positive.

@@ -1,10 +1,25 @@
 """``recoup feedback``: what was said of incidents, what that changes, and taking it back."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recoup.cli._shared import AsJson, Config, Data, opened, settings_of, show_json, show_table
+from recoup.cli._shared import (
+    HERE,
+    ApiKey,
+    AsJson,
+    Config,
+    Data,
+    Url,
+    opened,
+    settings_of,
+    show_json,
+    show_table,
+)
+from recoup.domain.learning_facts import Label
+
+if TYPE_CHECKING:
+    from recoup.domain.proposals import DecisionAnswer
 
 PAGE = 1000
 IncidentId = Annotated[str, typer.Argument(help="The incident's id, inc_...")]
@@ -18,6 +33,7 @@ def register(app: typer.Typer) -> None:
     )
     feedback.command(name="list")(list_feedback)
     feedback.command(name="preview")(show_preview)
+    feedback.command(name="give")(give)
     feedback.command(name="undo")(undo)
     feedback.command(name="tolerated")(list_tolerated)
     app.add_typer(feedback, name="feedback")
@@ -72,25 +88,46 @@ def show_preview(
             print(f"  {name}: {', '.join(ids)}")
 
 
+def give(
+    incident_id: IncidentId,
+    label: Annotated[Label, typer.Argument(help="What it was.")],
+    reason: Annotated[str, typer.Option(help="Why; Recoup and people learn from it.")],
+    url: Url = HERE,
+    key: ApiKey = "",
+) -> None:
+    """Say what an incident was: false_positive, expected, new_trend or confirmed.
+
+    An open incident that is a false positive is closed, and what was done is taken back. As for
+    every decision your key needs the scope `decide`. Exit code 1 when it was refused.
+
+    Example: recoup feedback give inc_0123456789abcdef0123 expected --reason "the weekly sale"
+    """
+    from integrations.recoup_decisions import DecisionClient
+
+    _show(DecisionClient(url, key).say(incident_id, label, reason))
+
+
 def undo(
     incident_id: IncidentId,
     reason: Annotated[str, typer.Option(help="Why, for the audit.")] = "",
-    by: Annotated[str, typer.Option(help="Who takes it back.")] = "operator",
-    config: Config = None,
-    data: Data = None,
+    url: Url = HERE,
+    key: ApiKey = "",
 ) -> None:
     """Take back what was said of an incident; what was learned from it is unlearned.
 
+    Whoever may say it may take it back: your key needs the scope `decide`.
+
     Example: recoup feedback undo inc_0123456789abcdef0123 --reason "it was real"
     """
-    from recoup.domain.proposals import Person
-    from recoup.labels import Labels
+    from integrations.recoup_decisions import DecisionClient
 
-    settings = settings_of(config, data)
-    with opened(settings) as store:
-        person = Person(id=f"cli:{by}", name=by)
-        Labels(store).withdraw(incident_id, person, reason, settings.clock.clock())
-    print(f"Taken back: {incident_id} is no longer called normal.")
+    _show(DecisionClient(url, key).take_back(incident_id, reason))
+
+
+def _show(answer: "DecisionAnswer") -> None:
+    print(answer.text)
+    if not answer.accepted:
+        raise typer.Exit(1)
 
 
 def list_tolerated(config: Config = None, data: Data = None, as_json: AsJson = False) -> None:

@@ -1,5 +1,6 @@
 """The state of an incident, folded from its facts: what pages, messages and commands show."""
 
+from datetime import datetime
 from enum import StrEnum
 from functools import singledispatch
 from typing import Literal
@@ -63,6 +64,15 @@ class Incident(Frozen):
     recovered_per_hour: MoneyRange | None = None
     feedback: str = ""
     report: str = ""
+
+
+def ended_unaided(incident_id: str, at: datetime) -> f.IncidentClosed:
+    """Return the end of an incident that recovered although nobody acted on it."""
+    return f.IncidentClosed(
+        incident_id=incident_id,
+        resolution=f.Resolution.RECOVERED_ON_ITS_OWN,
+        closed_at=at,
+    )
 
 
 def fold(recorded: list[f.Recorded]) -> Incident | None:

@@ -7,13 +7,16 @@ from recoup.domain.cohort import Cohort
 from recoup.domain.fact_base import Fact
 from recoup.domain.money import MoneyRange
 
+Label = Literal["false_positive", "confirmed", "expected", "new_trend"]
+"""What people call an incident."""
+
 
 class FeedbackGiven(Fact):
     """A person said what an incident was; a false positive releases the withheld trials."""
 
     type_name = "feedback.given"
     incident_id: str
-    label: Literal["false_positive", "confirmed", "expected", "new_trend"]
+    label: Label
     by: str
     reason: str = ""
 

@@ -1,9 +1,9 @@
 """The control API: changes, incidents, feedback, decisions, health."""
 
 import asyncio
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from fastapi import Body, FastAPI, Query
+from fastapi import FastAPI, Query
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import Field
 from starlette.requests import Request
@@ -14,23 +14,16 @@ from recoup.domain.access import Scope
 from recoup.domain.base import Frozen
 from recoup.domain.changes import Change
 from recoup.domain.errors import ContentConflict, NotFound
-from recoup.domain.facts import ChangeRecorded, FeedbackGiven, FeedbackWithdrawn, NewFact
+from recoup.domain.facts import ChangeRecorded, NewFact
 from recoup.domain.ids import derive_id
-from recoup.domain.incident import Incident, Status
+from recoup.domain.incident import Incident
 from recoup.domain.ports import DecisionDesk
-from recoup.domain.proposals import Decision, DecisionAnswer, Person, Verdict
+from recoup.domain.proposals import Decision, DecisionAnswer, Verdict
 from recoup.observability import Metrics
 from recoup.web.guard import Guard
+from recoup.web.labelling import said
 from recoup.web.measures import Measures, lag
 from recoup.web.schema import event_schema
-
-
-class Feedback(Frozen):
-    """What a person says an incident was."""
-
-    label: Literal["false_positive", "confirmed", "expected", "new_trend"]
-    by: str = "api"
-    reason: str = ""
 
 
 class DecisionRequest(Frozen):
@@ -129,56 +122,13 @@ def _add_incidents(web: FastAPI, app: App, guard: Guard) -> None:
 
 
 def _add_words(web: FastAPI, app: App, desk: DecisionDesk, guard: Guard) -> None:
-    @web.post("/v1/incidents/{incident_id}/feedback", status_code=202)
-    async def give_feedback(
-        request: Request, incident_id: str, feedback: Annotated[Feedback, Body()]
-    ) -> DecisionAnswer:
-        """Say what an incident was; a false positive retrains the learners."""
-        caller = guard.check_api(request, Scope.DECIDE)
-        incident = await asyncio.to_thread(_get, app, incident_id)
-        person = Person(id=f"api:{feedback.by}", name=feedback.by, roles=caller.roles)
-        if feedback.label == "false_positive" and incident.status is not Status.CLOSED:
-            decision = _decision(app, incident_id, Verdict.FALSE_POSITIVE, person, feedback.reason)
-            return await desk.decide(decision)
-        entries = await asyncio.to_thread(app.store.read_stream, incident_id)
-        # Said again after it was taken back is said anew.
-        withdrawn = sum(isinstance(entry.fact, FeedbackWithdrawn) for entry in entries)
-        fact = FeedbackGiven(
-            incident_id=incident_id,
-            label=feedback.label,
-            by=person.id,
-            reason=feedback.reason,
-        )
-        new = NewFact(
-            fact_id=f"feedback:{incident_id}:{feedback.label}:{person.id}:{withdrawn}",
-            fact=fact,
-            occurred_at=app.clock.now(),
-            actor=person.id,
-        )
-        await asyncio.to_thread(app.store.append, incident_id, [new])
-        return DecisionAnswer(accepted=True, text="Noted.")
-
     @web.post("/v1/incidents/{incident_id}/decision")
     async def decide(request: Request, incident_id: str, wanted: DecisionRequest) -> DecisionAnswer:
         """Decide on the open proposal; the answer says whether it was accepted."""
         caller = guard.check_api(request, Scope.DECIDE)
         await asyncio.to_thread(_get, app, incident_id)
-        decision = _decision(app, incident_id, wanted.verdict, caller, wanted.reason)
+        decision = said(app, incident_id, wanted.verdict, caller, "api", wanted.reason)
         return await desk.decide(wanted.bound(decision))
-
-
-def _decision(
-    app: App, incident_id: str, verdict: Verdict, person: Person, reason: str
-) -> Decision:
-    return Decision(
-        decision_id=app.ids.new("dec"),
-        incident_id=incident_id,
-        verdict=verdict,
-        by=person,
-        at=app.clock.now(),
-        surface="api",
-        reason=reason,
-    )
 
 
 def _add_metrics(web: FastAPI, app: App, guard: Guard, metrics: Metrics) -> None:

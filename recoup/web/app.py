@@ -75,7 +75,7 @@ def build_web(
     web.add_route("/v1/events", ingest, methods=["POST"])
     add_api(web, app, desk, guard, metrics)
     labels = Labels(app.store)
-    add_labelling(web, app, guard, labels)
+    add_labelling(web, app, desk, guard, labels)
     add_hooks(web, app, appender.submit, metrics)
     add_sources(web, app, appender.submit, guard, metrics)
     add_tracker(web)

@@ -200,7 +200,7 @@ def incident_of(app: App, incident_id: str, labels: Labels) -> dict[str, Any]:
         "waits": waits,
         "is_open": incident.status is not Status.CLOSED,
         "label": labels.is_benign(incident_id),
-        "preview": labels.sentence(incident_id) if waits else "",
+        "preview": "" if labels.is_benign(incident_id) else labels.sentence(incident_id),
         "cohort_wheres": [f"{name}={value}" for name, value in incident.cohort.root.items()],
         "title": f"{words(incident.metric)} for {incident.cohort.label}",
     }

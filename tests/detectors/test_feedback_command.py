@@ -1,4 +1,4 @@
-"""The commands of feedback as they are typed: preview, list, undo."""
+"""The commands of feedback that only read, as they are typed: preview, list, tolerated."""
 
 import json
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from recoup.cli import build
 from recoup.domain.clock import SystemClock
-from recoup.domain.facts import FeedbackGiven, FeedbackWithdrawn, NewFact
+from recoup.domain.facts import FeedbackGiven, NewFact
 from store.opening import Store, open_store
 from tests.detectors.test_sensitivity import opened
 
@@ -51,21 +51,8 @@ def test_a_preview_changes_nothing(run: Run) -> None:
     assert "kept 2 from opening" in run("preview", "inc_1").output
 
 
-def test_what_was_said_can_be_taken_back(run: Run, tmp_path: Path) -> None:
-    done = run("undo", "inc_0", "--reason", "it was real")
-    assert done.exit_code == 0, done.output
-    assert json.loads(run("list", "--json").output) == []
-    store = open_store(f"sqlite:///{tmp_path / 'recoup.db'}", SystemClock())
-    last = store.read_stream("inc_0")[-1].fact
-    store.close()
-    assert isinstance(last, FeedbackWithdrawn)
-    assert last.reason == "it was real"
-
-
-@pytest.mark.parametrize("words", [("preview", "inc_9"), ("undo", "inc_9"), ("undo", "inc_2")])
-def test_what_cannot_be_is_refused(run: Run, words: tuple[str, str]) -> None:
-    refused = run(*words)
-    assert refused.exit_code != 0
+def test_a_preview_of_what_nobody_knows_is_refused(run: Run) -> None:
+    assert run("preview", "inc_9").exit_code != 0
 
 
 def test_alarms_that_were_let_pass_are_listed(run: Run, store: Store) -> None:

@@ -8,7 +8,16 @@ import pytest
 from starlette.testclient import TestClient
 
 from recoup.domain.access import Scope
-from recoup.domain.facts import FeedbackGiven, FeedbackWithdrawn, IncidentOpened, NewFact
+from recoup.domain.facts import (
+    FeedbackGiven,
+    FeedbackWithdrawn,
+    IncidentClosed,
+    IncidentOpened,
+    NewFact,
+    Resolution,
+    VerificationStarted,
+)
+from recoup.domain.proposals import Verdict
 from recoup.keys import KeyRing
 from recoup.web.app import build_web
 
@@ -107,3 +116,80 @@ def test_what_was_taken_back_can_be_said_again(client: TestClient, world: Any) -
     assert client.get(path).json()["is_normal"] is False
     assert client.post(path, json=said).status_code == 202
     assert client.get(path).json()["is_normal"] is True
+
+
+def end(world: Any) -> None:
+    at = world.app.clock.now()
+    closed = IncidentClosed(
+        incident_id=world.incident_id, resolution=Resolution.RECOVERED_ON_ITS_OWN, closed_at=at
+    )
+    new = NewFact(fact_id="end", fact=closed, occurred_at=at)
+    world.app.store.append(world.incident_id, [new])
+
+
+def given(world: Any) -> list[FeedbackGiven]:
+    entries = world.app.store.read_stream(world.incident_id)
+    return [e.fact for e in entries if isinstance(e.fact, FeedbackGiven)]
+
+
+def token_of(page: str) -> str:
+    found = re.search(r'name="csrf" value="([^"]+)"', page)
+    assert found
+    return found[1]
+
+
+@pytest.mark.parametrize("label", ["false_positive", "expected", "confirmed"])
+def test_a_closed_incident_is_called_what_it_was(
+    client: TestClient, world: Any, label: str
+) -> None:
+    path = f"/incidents/{world.incident_id}"
+    assert "What was it?" not in client.get(path).text, "while it waits, its form has the button"
+    end(world)
+    page = client.get(path).text
+    assert "What was it?" in page
+    assert f'value="{label}"' in page
+    form = {"csrf": token_of(page), "label": label, "reason": "a <rehearsal>"}
+    cross = client.post(f"{path}/label", data=form, headers={"Origin": "https://evil.example"})
+    assert cross.status_code in (401, 403)
+    assert client.post(f"{path}/label", data=form | {"csrf": "x"}).status_code == 403
+    assert client.post(f"{path}/label", data=form | {"label": "<b>"}).status_code == 422
+    assert given(world) == []
+    sent = client.post(f"{path}/label", data=form)
+    assert sent.status_code == 303
+    (fact,) = given(world)
+    assert (fact.label, fact.by, fact.reason) == (label, "page:operator", "a <rehearsal>")
+    page = client.get(sent.headers["location"]).text
+    assert ("Called normal" in page) is (label != "confirmed")
+    assert world.desk.decisions == []
+
+
+def test_an_incident_that_asks_nothing_can_be_called_a_false_positive(
+    client: TestClient, world: Any
+) -> None:
+    """While an action is under test there is no proposal to answer, yet people may say it."""
+    begun = VerificationStarted(incident_id=world.incident_id, since=world.app.clock.now())
+    new = NewFact(fact_id="begun", fact=begun, occurred_at=world.app.clock.now())
+    world.app.store.append(world.incident_id, [new])
+    path = f"/incidents/{world.incident_id}"
+    page = client.get(path).text
+    assert "Is it nothing?" in page
+    form = {"csrf": token_of(page), "label": "false_positive", "reason": "a rehearsal"}
+    assert client.post(f"{path}/label", data=form).status_code == 303
+    (decision,) = world.desk.decisions
+    assert (decision.verdict, decision.surface) == (Verdict.FALSE_POSITIVE, "page")
+    assert given(world) == []
+
+
+def test_who_may_only_look_is_not_asked_what_it_was(world: Any) -> None:
+    end(world)
+    ring = KeyRing(world.app.store, world.app.clock)
+    _, key = ring.create("somebody", (Scope.INCIDENTS_READ,), "me")
+    path = f"/incidents/{world.incident_id}"
+    with TestClient(build_web(world.app, world.desk), follow_redirects=False) as client:
+        client.headers["Accept"] = "text/html"
+        client.post("/signin", data={"key": key, "csrf": token_of(client.get("/signin").text)})
+        page = client.get(path).text
+        assert "What was it?" not in page
+        form = {"csrf": token_of(page), "label": "expected", "reason": "x"}
+        assert client.post(f"{path}/label", data=form).status_code == 403
+    assert given(world) == []
