@@ -183,7 +183,8 @@ class _Run:
         assert self.gate is not None
         if what < 0.08:
             self.now += timedelta(seconds=self.random.choice([1, 30, 700, 5000]))
-            self.gate = expire(self.gate, self.now)
+            if self.random.random() < 0.5:  # else a click comes before the timer
+                self.gate = expire(self.gate, self.now)
         elif what < 0.12:
             self.gate = withdraw(self.gate)
             self.renew()
