@@ -257,7 +257,8 @@ class TemporalDesk:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return DecisionAnswer(
                     accepted=False,
-                    text="This incident is closed, or unknown; nothing was decided.",
+                    text="This incident is closed, or unknown to Temporal; nothing was decided. "
+                    "If its page says that it is open, press again in a minute.",
                 )
             return _no_answer()
 
