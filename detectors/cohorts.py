@@ -11,14 +11,13 @@ import numpy.typing as npt
 
 from detectors.columns import Ints, Leaves
 from detectors.compiled import compiled
+from detectors.hashing import FIRST_ROOM, find_slot, rehashed
 from recoup.domain.cohort import Cohort
 
 Bools = npt.NDArray[np.bool_]
 Number = TypeVar("Number", int, Ints)
 EVERYONE_ID = 0
 VALUE_BITS = 20
-FIRST_ROOM = 1 << 14
-MIX = 0x2545F4914F6CDD1D
 MIN_TRIPLE_SHARE = 0.004
 MIN_TRIPLE_COUNT = 30
 SAME_PEOPLE = 0.97
@@ -175,7 +174,7 @@ class CohortIndex:
             self._filled += fresh
             done += count
             if done < len(arrivals):
-                self._counted = _rehashed(self._counted)
+                self._counted = rehashed(self._counted)
 
     def admit(self, now_ms: int) -> int:
         """End a counting period: number the triples with enough traffic; return how many."""
@@ -204,19 +203,19 @@ class CohortIndex:
         self._has = np.concatenate([self._has, np.zeros(more, dtype=np.int64)])
 
     def _encode(self, leaf: int, dims: dict[str, str]) -> None:
-        codes = []
-        for item in dims.items():
-            value = self._numbers.get(item)
-            if value is None:
-                value = self._numbers[item] = len(self.values)
-                self.values.append(item)
-                self.single_of_value.append(EVERYONE_ID)
-            codes.append(value)
+        numbers = self._numbers
+        if not numbers.keys() >= dims.items():
+            for item in dims.items():
+                if item not in numbers:
+                    numbers[item] = len(self.values)
+                    self.values.append(item)
+                    self.single_of_value.append(EVERYONE_ID)
+        codes = sorted(map(numbers.__getitem__, dims.items()))
         if len(codes) > self.width:
             wider = np.zeros((len(self._codes), len(codes) - self.width), dtype=np.int64)
             self._codes = np.concatenate([self._codes, wider], axis=1)
             self.width = len(codes)
-        self._codes[leaf, : len(codes)] = sorted(codes)
+        self._codes[leaf, : len(codes)] = codes
         self._has[leaf] = len(codes)
 
     def _make_room(self) -> None:
@@ -254,7 +253,7 @@ class CohortIndex:
         if len(values) == 1:
             self.single_of_value[values[0]] = number
         if len(self.cohorts) * 2 > self._table.shape[1]:
-            self._table = _rehashed(self._table)
+            self._table = rehashed(self._table)
         return number
 
 
@@ -262,31 +261,6 @@ def unpack(key: Number) -> tuple[Number, Number, Number]:
     """Return the numbers of a cohort's values, ascending; 0 where it has fewer than three."""
     mask = (1 << VALUE_BITS) - 1
     return key >> (2 * VALUE_BITS), key >> VALUE_BITS & mask, key & mask
-
-
-def _rehashed(table: Ints) -> Ints:
-    wider = np.zeros((2, 2 * table.shape[1]), dtype=np.int64)
-    _move(table, wider)
-    return wider
-
-
-@compiled
-def find_slot(keys: Ints, key: int) -> int:
-    """Return where a key is in an open hash table, or where it belongs; 0 marks a free slot."""
-    mask = len(keys) - 1
-    mixed = (key ^ (key >> 23)) * MIX
-    slot = (mixed ^ (mixed >> 31)) & mask
-    while keys[slot] not in (0, key):
-        slot = (slot + 1) & mask
-    return slot
-
-
-@compiled
-def _move(table: Ints, wider: Ints) -> None:
-    for i in range(table.shape[1]):
-        if table[0, i]:
-            slot = find_slot(wider[0], table[0, i])
-            wider[0, slot], wider[1, slot] = table[0, i], table[1, i]
 
 
 @compiled

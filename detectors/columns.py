@@ -9,6 +9,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from detectors.compiled import compiled
+from detectors.hashing import FIRST_ROOM, find_slot, rehashed
 from recoup.domain.series import EventBlock
 from recoup.domain.storefront import API_TIMED, ORDER_COMPLETED, PAYMENT_FAILED, SCRIPT_ERROR
 
@@ -95,8 +97,11 @@ class Leaves:
     by_text: dict[bytes, int] = field(default_factory=dict)
     _of_text: Ints = field(default_factory=lambda: np.full(1024, -1, dtype=np.int64))
     _by_dims: dict[tuple[tuple[str, str], ...], int] = field(default_factory=dict)
-    _joined: dict[tuple[int, int], int] = field(default_factory=dict)
-    _values: dict[str, set[str]] = field(default_factory=dict)
+    _joins: Ints = field(default_factory=lambda: np.zeros((2, FIRST_ROOM), dtype=np.int64))
+    _joined: int = 0
+    _values: set[tuple[str, str]] = field(default_factory=set)
+    _counts: dict[str, int] = field(default_factory=dict)
+    """How many values of each dimension are told apart."""
 
     def __len__(self) -> int:
         return len(self.dims)
@@ -106,7 +111,9 @@ class Leaves:
         known = self.by_text.get(raw)
         if known is None:
             told = _DIMS.decode(raw)
-            dims = {name: self._fold(name, value) for name, value in told.items()}
+            dims = told
+            if not self._values >= told.items():
+                dims = {name: self._fold(name, value) for name, value in told.items()}
             # Folded ones share one entry: a new text with every event must not eat the memory.
             key = raw if dims == told else msgspec.json.encode(dims)
             known = self.by_text.setdefault(key, len(self.texts))
@@ -116,10 +123,15 @@ class Leaves:
                     self._of_text = np.append(self._of_text, np.full_like(self._of_text, -1))
         return known
 
-    def known(self, texts: Ints) -> Ints:
-        """Return the leaves of texts; -1 for those that ``number`` was not asked for yet."""
-        found: Ints = self._of_text[texts]
-        return found
+    @property
+    def of_text(self) -> Ints:
+        """The leaf of each text; -1 where ``number`` was not asked for it yet."""
+        return self._of_text
+
+    @property
+    def joins(self) -> Ints:
+        """The hash table of the pairs that ``joined`` was asked for."""
+        return self._joins
 
     def number(self, text: int) -> int:
         """Return the leaf of a text, numbering it if it is new."""
@@ -130,11 +142,16 @@ class Leaves:
 
     def joined(self, before: int, after: int) -> int:
         """Return the leaf with the values of one and, where it has none, those of one before."""
-        known = self._joined.get((before, after))
-        if known is None:
-            known = self._intern({**self.dims[before], **self.dims[after]})
-            self._joined[before, after] = known
-        return known
+        key = join_key(before, after)
+        slot = find_slot(self._joins[0], key)
+        if self._joins[0, slot] != key:
+            leaf = self._intern({**self.dims[before], **self.dims[after]})
+            self._joins[:, slot] = key, leaf
+            self._joined += 1
+            if 2 * self._joined > self._joins.shape[1]:
+                self._joins = rehashed(self._joins)
+            return leaf
+        return int(self._joins[1, slot])
 
     def _intern(self, dims: dict[str, str]) -> int:
         key = tuple(sorted(dims.items()))
@@ -145,14 +162,21 @@ class Leaves:
         return known
 
     def _fold(self, name: str, value: str) -> str:
-        values = self._values.setdefault(name, set())
-        if value in values:
+        if (name, value) in self._values:
             return value
-        if len(values) < self.max_values:
-            values.add(value)
+        count = self._counts.get(name, 0)
+        if count < self.max_values:
+            self._values.add((name, value))
+            self._counts[name] = count + 1
             return value
         self.folded[name] = self.folded.get(name, 0) + 1
         return OTHER
+
+
+@compiled
+def join_key(before: int, after: int) -> int:
+    """Return the key of a pair of leaves in the table of ``joins``."""
+    return (before + 1) << 32 | (after + 1)
 
 
 @dataclass

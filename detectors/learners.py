@@ -283,19 +283,18 @@ class VolumeLearner:
         ratio = self.profile[self._bin(now_ms)] / max(self.recent_profile.get() or 0.0, 1e-9)
         return float((self.recent.get() or 0.0) * min(max(ratio, 0.25), 4.0))
 
-    def expect_at_least(self, now_ms: int) -> float:
-        """As ``expect``, but no more than other days allow, once there was one.
+    def at_least(self, now_ms: int, expected: float) -> float:
+        """Return what is expected, but no more than other days allow, once there was one.
 
         What a flood brought up falls back when it ends, and that is no silence.
         """
-        expected, place = self.expect(now_ms), self._bin(now_ms)
+        place = self._bin(now_ms)
         if self.visits[place] < TICKS_A_BIN:
             return expected
         return min(expected, BUSIER * float(self.profile[place]))
 
-    def learn(self, now_ms: int, count: float) -> None:
+    def learn(self, now_ms: int, count: float, expected: float) -> None:
         """Learn from a tick; of a surge only so much that the end of a flood is no silence."""
-        expected = self.expect(now_ms)
         if expected > 0:
             self.surplus.update(min(50.0, (count - expected) ** 2 / max(expected, 0.5)))
             count = min(count, max(SURGE * expected, expected + 3.0 * math.sqrt(expected) + 1.0))

@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from detectors.cohorts import VALUE_BITS, CohortIndex, find_slot, unpack
+from detectors.cohorts import VALUE_BITS, CohortIndex, unpack
 from detectors.compiled import compiled
+from detectors.hashing import find_slot
 from detectors.sequential import alternative
 from detectors.trials import Bools, Floats, Ints, TrialTable
 from recoup.domain.cohort import Cohort

@@ -225,8 +225,7 @@ class Response:
     def _silences(self, now_ms: int) -> Facts:
         """Open an incident when the stream of events itself falls away."""
         watches = self.watching.watches
-        limits = [self._volume_limit(each.metric, now_ms) for each in watches]
-        high = [w for w, limit in zip(watches, limits, strict=True) if w.statistic >= limit]
+        high = [w for w in watches if w.statistic >= self._volume_limit(w.metric, now_ms)]
         if not high or any(i.metric.startswith("volume:") for i in self.open.values()):
             return []
         watch = max(high, key=lambda each: each.statistic)

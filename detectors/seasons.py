@@ -29,6 +29,8 @@ class Seasons:
 
     def extra_of(self, metric: str, now_ms: int) -> float:
         """Return how much more evidence a metric of everyone needs now, such as a volume."""
+        if not self.periods:
+            return 0.0
         now = from_ms(now_ms)
         covering = [each for each in self.periods if not each.cohort and each.covers(metric, now)]
         return sum(extra(each.eagerness) for each in covering)

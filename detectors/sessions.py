@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from detectors.columns import Columns, Ints, Leaves, funnel_steps
+from detectors.columns import Columns, Ints, Leaves, funnel_steps, join_key
 from detectors.compiled import compiled
+from detectors.hashing import find_slot
 
 IDLE_MS = 4 * 3600 * 1000
 ERROR_METRIC = "script_error"
@@ -141,33 +142,19 @@ class Sessioniser:
 
     def _leaves_of(self, due: Columns, leaves: Leaves, now_ms: Ints) -> Ints:
         """Return the leaf of each event, with what its session told before."""
-        leaf, known = leaves.known(due.text), self.state.leaf
-        idle = now_ms - self.state.last_ms[due.session] > IDLE_MS
-        fresh = (self.state.reached[due.session] < 0) | idle
-        # Whoever has one event that says something new is followed through all of them.
-        told = np.zeros(len(known), dtype=bool)
-        told[due.session[fresh | (known[due.session] != leaf)]] = True
-        looked = np.flatnonzero(told[due.session])
-        latest: dict[int, int] = {}
-        columns = (due.session, due.text, leaf, np.where(fresh, -1, known[due.session]))
-        rows = zip(*(column[looked].tolist() for column in columns), strict=True)
-        found = [_joined(leaves, latest, *row) for row in rows]
-        leaf[looked] = found
-        known[list(latest)] = list(latest.values())
+        known, session = self.state.leaf, due.session
+        idle = now_ms - self.state.last_ms[session] > IDLE_MS
+        known[session[(self.state.reached[session] < 0) | idle]] = -1
+        leaf = np.empty(len(session), dtype=np.int64)
+        done = 0
+        while done < len(session):
+            done = _follow(done, session, due.text, leaves.of_text, leaves.joins, known, leaf)
+            if done < len(session):  # Nobody told this before.
+                text = leaves.number(int(due.text[done]))
+                before = int(known[session[done]])
+                if before >= 0:
+                    leaves.joined(before, text)
         return leaf
-
-
-def _joined(
-    leaves: Leaves, latest: dict[int, int], session: int, text: int, leaf: int, before: int
-) -> int:
-    """Return an event's leaf, with what its session told before, and remember it."""
-    before = latest.get(session, before)
-    if leaf < 0:
-        leaf = leaves.number(text)
-    if before not in (-1, leaf):
-        leaf = leaves.joined(before, leaf)
-    latest[session] = leaf
-    return leaf
 
 
 def _room(sessions: int, width: int) -> SessionState:
@@ -177,6 +164,32 @@ def _room(sessions: int, width: int) -> SessionState:
         np.full(sessions, -1, dtype=np.int64),
         np.full((sessions, width), -1, dtype=np.int64),
     )
+
+
+@compiled
+def _follow(
+    start: int,
+    session: Ints,
+    text: Ints,
+    of_text: Ints,
+    joins: Ints,
+    known: Ints,
+    leaf: Ints,
+) -> int:
+    """Write the leaves of events until one is met that has no number yet; return its place."""
+    for i in range(start, len(session)):
+        s, told = session[i], of_text[text[i]]
+        if told < 0:
+            return i
+        before = known[s]
+        if before >= 0 and before != told:
+            key = join_key(before, told)
+            slot = find_slot(joins[0], key)
+            if joins[0, slot] != key:
+                return i
+            told = joins[1, slot]
+        known[s] = leaf[i] = told
+    return len(session)
 
 
 @compiled

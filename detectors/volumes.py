@@ -23,20 +23,22 @@ class VolumeWatch:
         """Take in the count of the tick from ``start_ms`` to ``now_ms``."""
         expected = self.learner.expect(start_ms)
         surplus = max(1.0, self.learner.surplus.get() or 1.0)
-        sure = self.learner.expect_at_least(start_ms)
+        sure = self.learner.at_least(start_ms, expected)
         for effect, ratio in enumerate(RATIOS):
             gain = (count * math.log(ratio) + sure * (1 - ratio)) / surplus
             self.score[effect] = max(0.0, self.score[effect] + gain)
             if self.score[effect] <= 0.0:
                 self.left_zero[effect] = now_ms
         if learn:
-            self.learner.learn(start_ms, count)
+            self.learner.learn(start_ms, count, expected)
         return VolumeTick(self.metric, start_ms, count, expected, max(expected, 1.0) * surplus)
 
     @property
     def statistic(self) -> float:
         """The log evidence of a fall: the mixture over effect sizes."""
         top = max(self.score)
+        if top <= 0.0:
+            return 0.0
         return top + math.log(sum(math.exp(each - top) for each in self.score) / len(RATIOS))
 
     @property

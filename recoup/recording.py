@@ -5,11 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from io import BufferedReader
-from itertools import islice
 from pathlib import Path
 
 import msgspec
-import xxhash
 from pydantic import ValidationError
 
 from recoup.domain.base import to_ms
@@ -17,7 +15,8 @@ from recoup.domain.changes import Change
 from recoup.domain.errors import InvalidInput
 from recoup.domain.series import EventBlock, LineProblem
 
-LINES_A_BLOCK = 5000
+CHUNK = 1 << 20
+DIMS_KEPT = 200_000
 PROBLEMS_KEPT = 20
 LAST_ONES = 9
 BUFFER = 1 << 18
@@ -28,11 +27,11 @@ class _Head(msgspec.Struct, gc=False):
     type: str
     time: datetime
     session: str
-    dims: dict[str, str] = {}
+    dims: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-_HEAD = msgspec.json.Decoder(_Head)
 _HEADS = msgspec.json.Decoder(_Head)
+_DIMS = msgspec.json.Decoder(dict[str, str])
 
 
 @dataclass
@@ -46,6 +45,8 @@ class EventFile:
     rejected: int = 0
     share_read: float = 0.0
     _seen: set[int] = field(default_factory=set)
+    _dims: set[bytes] = field(default_factory=set)
+    """Dims as they were written that are known to be good."""
     _line: int = 0
 
     def blocks(self) -> Iterator[EventBlock]:
@@ -55,35 +56,43 @@ class EventFile:
             stream = raw
             if raw.peek(2)[:2] == b"\x1f\x8b":
                 stream = BufferedReader(gzip.GzipFile(fileobj=raw), BUFFER)
-            while lines := _next_lines(stream):
-                block = self._block(lines)
+            for data in _chunks(stream):
+                block = self._block(data)
                 self.share_read = raw.tell() / size
                 if block.count:
                     yield block
 
-    def _block(self, lines: list[bytes]) -> EventBlock:
+    def _block(self, data: bytes) -> EventBlock:
         try:
-            heads = _HEADS.decode_lines(b"".join(lines))
+            heads = _HEADS.decode_lines(data)
+            self._check_dims(heads)
         except (ValueError, RecursionError):
             heads = []
-        if len(heads) != len(lines):
-            lines, heads = self._one_by_one(lines)
+        if len(heads) == data.count(b"\n"):
+            self._line += len(heads)
         else:
-            self._line += len(lines)
-        digest = xxhash.xxh3_64_intdigest
-        ids = [digest(head.id.encode()) for head in heads]
+            data, heads = self._one_by_one(data)
+        # Python's own hash of a text is as wide, and kept with it.
+        ids = [hash(head.id) for head in heads]
         if len(set(ids)) == len(ids) and self._seen.isdisjoint(ids):
             self._seen.update(ids)
         else:
-            lines, heads = self._once(lines, heads, ids)
-        first, self.taken = self.taken + 1, self.taken + len(lines)
+            data, heads = self._once(data, heads, ids)
+        first, self.taken = self.taken + 1, self.taken + len(heads)
         times = sorted(head.time for head in heads[-LAST_ONES:])
         arrived = to_ms(times[len(times) // 2]) if times else 0
-        return EventBlock(first, len(lines), arrived, b"".join(lines))
+        return EventBlock(first, len(heads), arrived, data)
 
-    def _once(
-        self, lines: list[bytes], heads: list[_Head], ids: list[int]
-    ) -> tuple[list[bytes], list[_Head]]:
+    def _check_dims(self, heads: list[_Head]) -> None:
+        """Raise ValueError unless all dims are texts by name; most were written before."""
+        fresh = {bytes(head.dims) for head in heads} - self._dims
+        for raw in fresh:
+            _DIMS.decode(raw)
+        if len(self._dims) > DIMS_KEPT:
+            self._dims.clear()
+        self._dims |= fresh
+
+    def _once(self, data: bytes, heads: list[_Head], ids: list[int]) -> tuple[bytes, list[_Head]]:
         kept = []
         for place, number in enumerate(ids):
             if number in self._seen:
@@ -91,30 +100,41 @@ class EventFile:
             else:
                 self._seen.add(number)
                 kept.append(place)
-        return [lines[place] for place in kept], [heads[place] for place in kept]
+        lines = data.split(b"\n")
+        return b"".join(lines[place] + b"\n" for place in kept), [heads[place] for place in kept]
 
-    def _one_by_one(self, lines: list[bytes]) -> tuple[list[bytes], list[_Head]]:
+    def _one_by_one(self, data: bytes) -> tuple[bytes, list[_Head]]:
         good: list[bytes] = []
         heads: list[_Head] = []
-        for line in lines:
+        for line in data.split(b"\n")[:-1]:
             self._line += 1
             if not line.strip():
                 continue
             try:
-                heads.append(_HEAD.decode(line))
-                good.append(line if line.endswith(b"\n") else line + b"\n")
+                head = _HEADS.decode(line)
+                self._check_dims([head])
             except (ValueError, RecursionError) as error:
                 self.rejected += 1
                 if len(self.problems) < PROBLEMS_KEPT:
                     self.problems.append(LineProblem(self._line, "", str(error)))
-        return good, heads
+            else:
+                heads.append(head)
+                good.append(line + b"\n")
+        return b"".join(good), heads
 
 
-def _next_lines(stream: BufferedReader) -> list[bytes]:
-    lines = list(islice(stream, LINES_A_BLOCK))
-    if lines and not lines[-1].endswith(b"\n"):
-        lines[-1] += b"\n"
-    return lines
+def _chunks(stream: BufferedReader) -> Iterator[bytes]:
+    """Yield the file in pieces of whole lines, each with its end."""
+    rest = b""
+    while data := stream.read(CHUNK):
+        whole = data.rfind(b"\n") + 1
+        if whole:
+            yield rest + data[:whole]
+            rest = data[whole:]
+        else:
+            rest += data
+    if rest:
+        yield rest + b"\n"
 
 
 def read_changes(path: Path) -> list[Change]:
