@@ -75,7 +75,7 @@ class Evidence:
         """Make room for at least so many cohorts; tell whether it had to be made."""
         if cohorts <= self.room:
             return False
-        more = max(cohorts - self.room, self.room // 2, FIRST_ROOM)
+        more = max(cohorts - self.room, self.room // 4, FIRST_ROOM)
         for name, axis in (
             *((name, 1) for name in ("score", "left_zero", "_slot", *self.BY_COHORT)),
             *((name, -1) for name in self.WINDOWED),
