@@ -10,6 +10,8 @@ class Layer(ABC):
     """The common part: its name, as ``detect.layers`` has it."""
 
     name: ClassVar[str]
+    needs: ClassVar[tuple[str, str] | None] = None
+    """The package that it needs beyond the usual ones, and the extra that brings it."""
 
 
 class SessionLayer(Layer):

@@ -1,6 +1,7 @@
 """Finds the layers: every module in ``detectors.layers`` holds one layer."""
 
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 from collections.abc import Mapping, Sequence
@@ -19,12 +20,25 @@ def known_layers() -> Mapping[str, type[Layer]]:
 
 
 def layers_named(names: Sequence[str]) -> dict[str, type[Layer]]:
-    """Return the layers with these names. Raises ConfigurationError that lists the known ones."""
+    """Return the layers with these names.
+
+    Raises ConfigurationError that lists the known ones, or says what to install.
+    """
     known = known_layers()
     for name in names:
         if name not in known:
             raise ConfigurationError(f"no layer {name!r}; there are {', '.join(known)}")
+        if not is_installed(known[name]):
+            package, extra = known[name].needs or ("", "")
+            raise ConfigurationError(
+                f"the layer {name!r} needs the package {package!r}: pip install 'recoup[{extra}]'"
+            )
     return {name: known[name] for name in dict.fromkeys(names)}
+
+
+def is_installed(layer: type[Layer]) -> bool:
+    """Tell whether the package that a layer needs, if any, is there."""
+    return layer.needs is None or importlib.util.find_spec(layer.needs[0]) is not None
 
 
 def _layer_of(name: str) -> type[Layer]:

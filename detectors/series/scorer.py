@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple, Protocol
 
+from detectors.series.composition import CompositionView
 from detectors.series.likeness import LikenessView
 from detectors.series.rarity import Rarity
 from detectors.series.views import (
@@ -26,6 +27,10 @@ REMEMBERED = 2_000
 MOST_OF_A_VIEW = 15.0
 """No view alone can say more than this, in nats: what several see is worth more."""
 
+LENGTHS = (52, 208)
+NEW = 8.0
+"""A composition never seen before says so only once; that counts for as much as several views."""
+
 AGREEING = 5.5
 """Peaks are told in units of so many views that see them alike."""
 
@@ -42,7 +47,7 @@ SELDOM = 1.3
 HEIGHT = 0.3
 HIGHEST = 20.0
 SCALE = 16.0
-ALARM = 0.55
+ALARM = 0.58
 
 
 class View(Protocol):
@@ -78,6 +83,7 @@ class SeriesScorer:
     _views: list[View] = field(init=False)
     _season: SeasonView | None = field(init=False)
     _rarities: list[Rarity] = field(init=False)
+    _compositions: list[CompositionView] = field(init=False)
 
     def __post_init__(self) -> None:
         slots = round(DAY_S / self.spacing_s) if self.spacing_s > 0 else 0
@@ -93,6 +99,7 @@ class SeriesScorer:
             LikenessView(12, 1500),
         ]
         self._rarities = [Rarity(REMEMBERED) for _ in range(len(self._views) + 1)]
+        self._compositions = [CompositionView(length) for length in LENGTHS]
 
     def take(self, time_s: float, value: float) -> Scored:
         """Score a row. A value that is not a number is scored 0 and not learned."""
@@ -107,6 +114,7 @@ class SeriesScorer:
             min(rarity.rate(deviation), MOST_OF_A_VIEW)
             for rarity, deviation in zip(self._rarities, deviations, strict=False)
         )
+        rare += NEW * sum(each.rate(value) for each in self._compositions)
         if self.rows <= LEARNING_ROWS:
             return Scored(0.0, False)
         return self._tell(rare / AGREEING)

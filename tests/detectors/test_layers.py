@@ -3,6 +3,8 @@
 import doctest
 import importlib
 import math
+import pickle
+import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from detectors.columns import Columns
 from detectors.configuration import DetectionConfig
 from detectors.engine import DetectionEngine
 from detectors.layering.contract import SeriesLayer, SessionLayer
-from detectors.layering.registry import known_layers, layers_named
+from detectors.layering.registry import is_installed, known_layers, layers_named
 from detectors.layering.sessions import SessionFeatures
 from recoup.demo.shop import Fault, Shop
 from recoup.domain.errors import ConfigurationError
@@ -37,6 +39,25 @@ def test_every_file_is_a_layer_and_every_layer_is_on_the_page() -> None:
     with pytest.raises(ConfigurationError, match="ewma"):
         layers_named(["crystal_ball"])
     assert load().detect.layers == ()
+
+
+def test_a_layer_whose_package_is_missing_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    layer = known_layers()["ewma"]
+    monkeypatch.setattr(layer, "needs", ("no_such_package", "extra"))
+    with pytest.raises(ConfigurationError, match=r"pip install 'recoup\[extra\]'"):
+        layers_named(["ewma"])
+
+
+def test_every_extra_is_one_of_the_project() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    needed = [layer.needs for layer in known_layers().values() if layer.needs]
+    assert needed
+    for package, extra in needed:
+        assert [each.partition(">=")[0] for each in extras[extra]] == [package]
 
 
 @pytest.mark.parametrize("name", sorted(known_layers()))
@@ -64,6 +85,8 @@ def test_a_session_unlike_all_others_is_odder(name: str) -> None:
 
 @pytest.mark.parametrize("name", SERIES)
 def test_an_hour_far_below_its_season_is_odder(name: str) -> None:
+    if not is_installed(known_layers()[name]):
+        pytest.skip(f"{name} needs {known_layers()[name].needs}")
     rng = np.random.default_rng(2)
     layer = known_layers()[name]()
     assert isinstance(layer, SeriesLayer)
@@ -74,9 +97,11 @@ def test_an_hour_far_below_its_season_is_odder(name: str) -> None:
     assert past[0] is None
     usual = [each for each in past[24 * 4 :] if each is not None]
     assert len(usual) > 90
+    again = pickle.loads(pickle.dumps(layer))  # as the detector's snapshot keeps it
     fallen = layer.surprise(-4.0, 24 * 8)
     assert fallen is not None
     assert fallen < min(usual)
+    assert again.surprise(-4.0, 24 * 8) == fallen
 
 
 def columns(rows: list[tuple[int, int, int]]) -> Columns:

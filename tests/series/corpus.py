@@ -1,6 +1,5 @@
-"""Series of several families with labelled windows, and the standard scoring profile for them."""
+"""Series of several families with labelled windows, whose faults are clear."""
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -114,45 +113,3 @@ def corpus(seed: int, each: int) -> list[tuple[str, Case]]:
         for k, (name, make) in enumerate(FAMILIES.items())
         for i in range(each)
     ]
-
-
-def _sigmoid(y: float) -> float:
-    return 2 / (1 + math.exp(5 * y)) - 1
-
-
-def _file_score(scores: np.ndarray, windows: list[tuple[int, int]], limit: float) -> float:
-    probation = min(int(0.15 * len(scores)), 750)
-    windows = [w for w in windows if w[1] >= probation]
-    best = dict.fromkeys(windows, -1.0)
-    total = 0.0
-    for row in np.flatnonzero(scores >= limit).tolist():
-        if row < probation:
-            continue
-        inside = [w for w in windows if w[0] <= row <= w[1]]
-        if inside:
-            w = inside[0]
-            worth = _sigmoid(-(w[1] - row + 1) / (w[1] - w[0] + 1)) / _sigmoid(-1.0)
-            best[w] = max(best[w], worth)
-            continue
-        before = [w for w in windows if w[1] < row]
-        far = 1.0
-        if before:
-            w = before[-1]
-            far = (
-                -_sigmoid((row - w[1]) / max(w[1] - w[0], 1))
-                if row - w[1] < 3 * (w[1] - w[0])
-                else 1.0
-            )
-        total -= 0.11 * far
-    return total + sum(best.values())
-
-
-def standard_score(scored: list[tuple[np.ndarray, list[tuple[int, int]]]]) -> tuple[float, float]:
-    """Return the normalised score, 0 to 100, at the threshold that is best for the corpus."""
-    count = sum(len(windows) for _, windows in scored)
-    found = np.concatenate([scores for scores, _ in scored])
-    limits = np.unique(np.quantile(found[found > 0], np.linspace(0.5, 1, 200)))
-    best = max(
-        (sum(_file_score(s, w, limit) for s, w in scored), limit) for limit in limits.tolist()
-    )
-    return 100 * (best[0] + count) / (2 * count), best[1]

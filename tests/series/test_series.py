@@ -2,21 +2,16 @@
 
 import csv
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from river.time_series import HoltWinters
 
 from detectors.series.scorer import score_rows
 from recoup.cli import main
-
-sys.path.insert(0, str(Path(__file__).parent))
-import corpus
-import recorded_like
-
-sys.path.pop(0)
+from tests.series import corpus, recorded_like
+from tests.series.peers import holt_winters
+from tests.series.standard_profile import standard_score
 
 
 def rows_of(case: corpus.Case) -> list[tuple[float, float]]:
@@ -32,28 +27,13 @@ def test_a_score_never_uses_a_later_row(name: str) -> None:
         assert list(score_rows(rows[:cut])) == whole[:cut]
 
 
-def usual(values: np.ndarray) -> np.ndarray:
-    """Holt-Winters with a refractory period, errors in units of their running spread."""
-    model, spread, scores, quiet = HoltWinters(0.3, 0.1), 1.0, [], 0
-    for number, value in enumerate(values.tolist()):
-        error = abs(value - model.forecast(1)[0]) if number > 2 else 0.0
-        z = error / (3 * spread + 1e-9)
-        quiet -= 1
-        scores.append(min(z / (1 + z), 1.0) if quiet <= 0 else 0.0)
-        if z > 3 and quiet <= 0:
-            quiet = 100
-        spread += 0.01 * (error - spread)
-        model.learn_one(value)
-    return np.array(scores)
-
-
 def test_the_standard_profile_is_beyond_the_usual_detector() -> None:
     mine, theirs = [], []
     for _, case in corpus.corpus(seed=17, each=2):
         scores = np.array([each.anomaly_score for each in score_rows(rows_of(case))])
         mine.append((scores, case[2]))
-        theirs.append((usual(case[1]), case[2]))
-    ours, usually = corpus.standard_score(mine)[0], corpus.standard_score(theirs)[0]
+        theirs.append((holt_winters(case[1]), case[2]))
+    ours, usually = standard_score(mine).score, standard_score(theirs).score
     assert ours > 40
     assert ours > usually + 10
 
@@ -63,10 +43,23 @@ def test_it_holds_on_series_with_the_habits_of_recorded_ones() -> None:
     for _, case in list(recorded_like.recorded_like(5))[::3]:
         scores = np.array([each.anomaly_score for each in score_rows(rows_of(case))])
         mine.append((scores, case[2]))
-        theirs.append((usual(case[1]), case[2]))
-    ours, usually = corpus.standard_score(mine)[0], corpus.standard_score(theirs)[0]
+        theirs.append((holt_winters(case[1]), case[2]))
+    ours, usually = standard_score(mine).score, standard_score(theirs).score
     assert ours > 40
     assert ours > usually + 8
+
+
+def test_the_profile_rewards_what_is_early_once_and_charges_what_is_wrong() -> None:
+    def score(*rows: int) -> float:
+        scores = np.zeros(1000)
+        scores[list(rows)] = 0.5
+        return standard_score([(scores, [(500, 599)])]).score
+
+    assert score(500) == pytest.approx(100.0)
+    assert 50 < score(590) < score(550) < score(500, 550) == score(500)
+    assert score(500, 900) == pytest.approx(100.0 - 50 * 0.11)
+    assert score(500, 605) > score(500, 900)
+    assert score() == score(900) == score(20) == 0.0
 
 
 def test_folder_in_folder_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -155,15 +155,16 @@ def causes_command(
 @app.command("layers")
 def layers_command(
     folders: Annotated[list[Path], typer.Argument(help="Generated folders.")],
-    layers: Annotated[str, typer.Option(help="Names with commas; all by default.")] = "",
+    layers: Annotated[str, typer.Option(help="Names with commas; all installed by default.")] = "",
 ) -> None:
     """Run the engine and each layer over generated periods; print what each finds, as JSON.
 
     Example: python -m recoup.demo.world layers out/1 out/2 --layers ewma,robust_pca
     """
-    from detectors.layering.registry import known_layers
+    from detectors.layering.registry import is_installed, known_layers
     from recoup.demo.world.layering import measure
 
     wanted = [part.strip() for part in layers.split(",") if part.strip()]
-    for row in measure(folders, wanted or list(known_layers())):
+    installed = [name for name, layer in known_layers().items() if is_installed(layer)]
+    for row in measure(folders, wanted or installed):
         typer.echo(json.dumps(row))
