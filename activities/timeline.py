@@ -11,8 +11,13 @@ from recoup.domain.verification import RecoveryVerdict
 
 def line_for(entry: Recorded) -> str | None:
     """Return what the thread says about a fact."""
-    text = _text(entry.fact)
+    text = words_for(entry.fact)
     return f"{entry.occurred_at:%H:%M:%S} UTC  {text}" if text else None
+
+
+def words_for(fact: Fact) -> str | None:
+    """Return a fact in plain words, without its time; None for what people need not see."""
+    return _text(fact)
 
 
 def has_line(kind: type[Fact]) -> bool:

@@ -130,14 +130,19 @@ def _play(play: "Play", say: Any) -> dict[str, Any]:
         play.sleep(timedelta(minutes=12))
         return _without_incident(play, began_at, wall)
     broken_at = play.turn_widget_on()
-    say(f"{broken_at:%H:%M:%S} (shop time) somebody turns a payment widget on ...")
+    say(f"{broken_at:%H:%M:%S} Somebody turns a payment widget on (times are the shop's).")
+    if play.plan.ending == "wrong_first":
+        say("         With it comes another change that looks as guilty, and is not.")
     return _follow(play, broken_at, wall, say)
 
 
 def _without_incident(play: "Play", began_at: datetime, wall: dict[str, float]) -> dict[str, Any]:
+    from recoup.demo.telling import timeline_of
+
     found = play.incidents()
-    timeline = _timeline([], began_at, "the sale runs, nothing is broken")
-    timeline += _timeline([], play.clock.now(), f"{len(found)} incidents were opened")
+    timeline = timeline_of([], began_at, "The sale runs, nothing is broken.")
+    watched = (play.clock.now() - began_at).total_seconds() / 60
+    timeline[0]["what"] += f" {watched:.0f} minutes later: {len(found)} incidents."
     return {
         "ending": "no_incident",
         "as_wanted": not found,
@@ -151,10 +156,11 @@ def _without_incident(play: "Play", began_at: datetime, wall: dict[str, float]) 
 def _follow(play: "Play", broken_at: datetime, wall: dict[str, float], say: Any) -> dict[str, Any]:
     """Watch the incident until it is closed, pressing what is to be pressed."""
     from recoup.demo.endings import ENDINGS
+    from recoup.demo.telling import Teller
 
     began = time.monotonic()
     limit = ENDINGS[play.plan.ending].within_s
-    pressed, told = 0, 0
+    teller, pressed = Teller(say), 0
     incident: dict[str, Any] = {}
     while time.monotonic() - began < limit:
         found = [i for i in play.incidents() if datetime.fromisoformat(i["opened_at"]) > broken_at]
@@ -162,9 +168,7 @@ def _follow(play: "Play", broken_at: datetime, wall: dict[str, float], say: Any)
         if incident:
             wall.setdefault("noticed", round(time.monotonic() - began, 1))
             facts = play.facts(incident["id"])
-            for fact in facts[told:]:
-                say(f"{fact['occurred_at'][11:19]} {_words(fact)}")
-            told = len(facts)
+            teller.tell(facts)
             # A sharper picture voids an older question; the one that stands is answered.
             asked = sum(fact["type"] == "proposal.made" for fact in facts)
             if incident["status"] == "awaiting_approval" and pressed < asked:
@@ -185,6 +189,8 @@ def _press(play: "Play", incident: dict[str, Any], say: Any) -> bool:
     wish = ENDINGS[play.plan.ending].presses(incident["proposal"])
     if wish is None:
         return True
+    then = "mends it by hand, and says so" if wish.mends_by_hand else wish.button.replace("_", " ")
+    say(f"         ... Anna reads for {READING.total_seconds() / 60:g} minutes, then: {then}")
     play.sleep(READING)
     return play.press(wish, incident)
 
@@ -193,6 +199,7 @@ def _result(
     play: "Play", incident: dict[str, Any], broken_at: datetime, wall: dict[str, float]
 ) -> dict[str, Any]:
     from recoup.demo.endings import ENDINGS
+    from recoup.demo.telling import timeline_of
 
     evening = play.evening(incident)
     ranked = (incident.get("attribution") or {}).get("hypotheses") or [{}]
@@ -211,6 +218,7 @@ def _result(
         "cohort": incident.get("cohort"),
         "right_cohort": incident.get("cohort") == TRUTH,
         "first_cause": first,
+        "first_cause_title": str(ranked[0].get("title", "")),
         "first_probability": ranked[0].get("probability"),
         "right_change": first.startswith("launchdarkly:"),
         "minutes_to_detect": detect and round(detect, 1),
@@ -219,44 +227,13 @@ def _result(
         "recovered_per_hour": incident.get("recovered_per_hour"),
         "check": incident.get("check"),
         "wall_s": wall,
-        "timeline": _timeline(evening.facts, broken_at, "the widget is turned on"),
+        "timeline": timeline_of(evening.facts, broken_at, "The widget is turned on."),
     }
-
-
-def _timeline(facts: list[dict[str, Any]], broken_at: datetime, first: str) -> list[dict[str, Any]]:
-    """Return the facts of an incident with their distance from the break."""
-    rows = [{"at": f"{broken_at:%H:%M:%S}", "minutes": 0.0, "what": first}]
-    for fact in facts:
-        at = datetime.fromisoformat(fact["occurred_at"])
-        minutes = round((at - broken_at).total_seconds() / 60, 1)
-        rows.append({"at": f"{at:%H:%M:%S}", "minutes": minutes, "what": _words(fact)})
-    return rows
-
-
-def _words(fact: dict[str, Any]) -> str:
-    """Return what a fact says, in a few words."""
-    name = str(fact["type"]).replace(".", " ").replace("_", " ")
-    content = fact["fact"]
-    match fact["type"]:
-        case "proposal.made":
-            more = content["proposal"]["title"]
-        case "decision.taken":
-            more = f"{content['decision']['verdict']} ({content['answer']})"
-        case "action.applied":
-            more = content["result"]["detail"]
-        case "action.undone":
-            more = "restored" if content["restored"] else content["reason"]
-        case "verification.concluded":
-            more = content["check"]["verdict"].replace("_", " ")
-        case "incident.closed":
-            more = content["resolution"].replace("_", " ")
-        case _:
-            return name
-    return f"{name}: {more}"
 
 
 def _print(result: dict[str, Any]) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console = Console()
@@ -266,11 +243,11 @@ def _print(result: dict[str, Any]) -> None:
         table.add_column("after the break", justify="right")
         table.add_column("what")
         for row in result["timeline"]:
-            table.add_row(row["at"], f"{row['minutes']:+.1f} min", row["what"])
+            table.add_row(row["at"], f"{row['minutes']:+.1f} min", escape(row["what"]))
         console.print(table)
     summary = Table(title="How it went", title_justify="left", show_header=False)
     for name, value in _summary(result):
-        summary.add_row(name, value)
+        summary.add_row(name, escape(value))
     console.print(summary)
 
 
@@ -279,13 +256,15 @@ def _summary(result: dict[str, Any]) -> list[tuple[str, str]]:
         return [("incidents", str(result["incidents"])), ("as it should", _yes(result))]
     cohort = ", ".join(f"{name}={value}" for name, value in (result["cohort"] or {}).items())
     sure = result["first_probability"]
+    first = result["first_cause_title"] or result["first_cause"]
+    ended = "recover" if "recovered" in str(result["resolution"]) else "end"
     rows = [
         ("the break", f"{result['drop']:.0%} of payments lost in that cohort"),
         ("cohort", f"{cohort or 'none'} ({_right(result['right_cohort'])})"),
-        ("first cause", f"{result['first_cause'] or 'none'} ({_right(result['right_change'])})"),
+        ("first cause", f"{first or 'none'} ({_right(result['right_change'])})"),
         ("how sure", "" if sure is None else f"{sure:.0%}"),
         ("time to detect", _minutes(result["minutes_to_detect"])),
-        ("time to recover", _minutes(result["minutes_to_close"])),
+        (f"time to {ended}", _minutes(result["minutes_to_close"])),
         ("lost until then", _money(result["lost"])),
         ("saved an hour", _money(result["recovered_per_hour"])),
         ("ended", f"{result['resolution']} ({'as it should' if result['as_wanted'] else 'wrong'})"),
