@@ -205,6 +205,7 @@ class Doing:
             action=applied.call.action,
             restored=restored,
             reason=reason,
+            target=applied.result.target,
         )
         await self._recorder.record(incident_id, f"{applied.call.key}:undone", undone)
 

@@ -124,9 +124,10 @@ def _(fact: f.ActionFailed) -> str:
 
 @_text.register
 def _(fact: f.ActionUndone) -> str:
+    what = fact.target or fact.action
     if fact.restored:
-        return f"Taken back: {fact.action}."
-    return f"Not taken back: {fact.action}: {fact.reason}."
+        return f"Taken back: {what} is as it was."
+    return f"Not taken back: {what}: {fact.reason}."
 
 
 @_text.register
@@ -154,8 +155,8 @@ def _(fact: f.VerificationConcluded) -> str:
 @_text.register
 def _(fact: f.CohortRecovered) -> str:
     return (
-        f"The detector sees the cohort back: {fact.observed:.1%} where "
-        f"{fact.expected:.1%} was expected."
+        f"The detector sees the cohort back at its baseline; over the last half hour it was "
+        f"{fact.observed:.1%} where {fact.expected:.1%} was expected."
     )
 
 

@@ -1,8 +1,33 @@
-"""Facts around actions: found in place, held for a vendor's yes, forbidden altogether."""
+"""Facts around actions: failed, taken back, found in place, held for a vendor's yes, forbidden."""
 
 from typing import Literal
 
 from recoup.domain.fact_base import Fact
+
+
+class ActionFailed(Fact):
+    """An action could not be carried out; the target is as it was, or the reason says how it is."""
+
+    type_name = "action.failed"
+    incident_id: str
+    proposal_id: str
+    key: str
+    action: str
+    kind: str
+    reason: str
+
+
+class ActionUndone(Fact):
+    """An action was taken back; not ``restored`` when somebody had changed the target since."""
+
+    type_name = "action.undone"
+    incident_id: str
+    proposal_id: str
+    key: str
+    action: str
+    restored: bool
+    reason: str = ""
+    target: str = ""
 
 
 class ActionConfirmed(Fact):

@@ -13,6 +13,8 @@ from recoup.domain.access_facts import KeyCreated as KeyCreated
 from recoup.domain.access_facts import KeyRevoked as KeyRevoked
 from recoup.domain.access_facts import SignedIn as SignedIn
 from recoup.domain.action_facts import ActionConfirmed as ActionConfirmed
+from recoup.domain.action_facts import ActionFailed as ActionFailed
+from recoup.domain.action_facts import ActionUndone as ActionUndone
 from recoup.domain.action_facts import FreezeSet as FreezeSet
 from recoup.domain.action_facts import ResponseResumed as ResponseResumed
 from recoup.domain.action_facts import VendorReviewAsked as VendorReviewAsked
@@ -231,30 +233,6 @@ class ActionApplied(Fact):
     incident_id: str
     proposal_id: str
     result: ActionResult
-
-
-class ActionFailed(Fact):
-    """An action could not be carried out; the target is as it was, or the reason says how it is."""
-
-    type_name = "action.failed"
-    incident_id: str
-    proposal_id: str
-    key: str
-    action: str
-    kind: str
-    reason: str
-
-
-class ActionUndone(Fact):
-    """An action was taken back; not ``restored`` when somebody had changed the target since."""
-
-    type_name = "action.undone"
-    incident_id: str
-    proposal_id: str
-    key: str
-    action: str
-    restored: bool
-    reason: str = ""
 
 
 class VerificationStarted(Fact):
