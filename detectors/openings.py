@@ -28,7 +28,7 @@ HOUR_MS = 3600 * 1000
 Z90 = 1.645
 ROUNDS = 4
 FELT = 5.0
-"""Log evidence of a drop somewhere that makes a rise of errors an incident."""
+"""Log evidence of a drop somewhere that makes a rise of errors or slow calls an incident."""
 
 
 @dataclass
@@ -78,8 +78,8 @@ class Desk:
         return self._opening(harm, cohort, alarmed, kind, effect)
 
     def is_felt(self, opening: Opening, metric: int, now_ms: int) -> bool:
-        """Tell whether more errors are felt in some step; errors that harm nobody wake nobody."""
-        if metric != self.plan.error:
+        """Tell whether errors or slow calls are felt in a step; what harms nobody wakes nobody."""
+        if metric not in (self.plan.error, self.plan.slow):
             return True
         for step in range(self.plan.steps):
             trials = exposed_since(self.table, step, True, opening.onset_ms, now_ms)

@@ -2,7 +2,8 @@
 
 Metrics of trials, in this order: each funnel step (``a->b``), the joined step over the last two,
 ``script_error`` (does an error follow a page?), and for each funnel type ``missing:a`` (was the
-next type reached although ``a`` was never seen? its beacon was lost then).
+next type reached although ``a`` was never seen? its beacon was lost then), and ``api_slow`` (is a
+call slower than the learned quantile of its endpoint?).
 """
 
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from detectors.hashing import find_slot
 IDLE_MS = 4 * 3600 * 1000
 ERROR_METRIC = "script_error"
 MISSING = "missing:"
+SLOW_METRIC = "api_slow"
 FIRST_ROOM = 4096
 
 
@@ -30,12 +32,13 @@ class Plan(NamedTuple):
     error: int
     missing: int
     """The metric number of ``missing:funnel[0]``; those of the further types follow."""
+    slow: int
 
     def explains(self, metric: int) -> npt.NDArray[np.bool_]:
         """Return of which metrics an incident of one explains what they do in its cohort.
 
-        A step explains the steps it has a part in common with, and all errors; whatever else
-        departs there has a cause of its own. Errors and lost beacons explain everything.
+        A step explains the steps it has a part in common with, and all but steps; whatever else
+        departs there has a cause of its own. What is no step explains everything.
         """
         explained = np.ones(len(self.names), dtype=bool)
         if metric < self.steps:
@@ -51,6 +54,7 @@ def plan_of(funnel: tuple[str, ...]) -> Plan:
     error = len(names)
     names.append(ERROR_METRIC)
     names += [f"{MISSING}{kind}" for kind in funnel[:-1]]
+    names.append(SLOW_METRIC)
     return Plan(
         tuple(names),
         np.array([a for a, _ in steps], dtype=np.int64),
@@ -58,6 +62,7 @@ def plan_of(funnel: tuple[str, ...]) -> Plan:
         len(steps),
         error,
         error + 1,
+        len(names) - 1,
     )
 
 
@@ -93,13 +98,14 @@ class Sessioniser:
         self.state = _room(FIRST_ROOM, self.plan.steps + 1)
 
     def take(
-        self, due: Columns, place_of_type: Ints, leaves: Leaves, first_trial: int
+        self, due: Columns, place_of_type: Ints, leaves: Leaves, first_trial: int, calls: Ints
     ) -> tuple[Ints, Found]:
         """Take in events, tick by tick in order of time; return their leaves and their trials.
 
         ``place_of_type`` maps types to places in the funnel: -1 is another type, -2 a script
-        error. ``first_trial`` is the number that the first new trial gets. Sessions must not be
-        able to end within the span of the events: it is an hour at most.
+        error. ``first_trial`` is the number that the first new trial gets. ``calls`` is 1 for
+        timed calls, 2 for slow ones, and 0 for other events. Sessions must not be able to end
+        within the span of the events: it is an hour at most.
         """
         if len(due.order) == 0:
             empty = np.empty(0, dtype=np.int64)
@@ -108,7 +114,7 @@ class Sessioniser:
         # What comes late counts for the tick that takes it in.
         now_ms = np.maximum(due.time_ms, due.due_ms)
         leaf = self._leaves_of(due, leaves, now_ms)
-        most = len(due.order) * (self.plan.steps + 2)
+        most = len(due.order) * (self.plan.steps + 3)
         out = np.empty((4, most), dtype=np.int64)
         won = np.empty((2, most), dtype=np.int64)
         begun, ended = _walk(
@@ -120,6 +126,8 @@ class Sessioniser:
             self.plan.start,
             self.plan.end,
             self.plan.missing,
+            self.plan.slow,
+            calls,
             first_trial,
             out,
             won,
@@ -202,6 +210,8 @@ def _walk(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
     start: Ints,
     end: Ints,
     missing: int,
+    slow: int,
+    calls: Ints,
     first_trial: int,
     out: Ints,
     won: Ints,
@@ -219,6 +229,10 @@ def _walk(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
             won[0, ended], won[1, ended] = state.open_trial[s, error], now
             state.open_trial[s, error] = -1
             ended += 1
+        if calls[i] > 0:
+            out[0, begun], out[1, begun], out[2, begun] = slow, now, leaf[i]
+            out[3, begun] = now if calls[i] > 1 else -1
+            begun += 1
         if at < 0 or state.reached[s] >> at & 1:
             continue
         state.reached[s] |= 1 << at

@@ -13,12 +13,16 @@ from detectors.sessions import Found
 
 
 class Telling(NamedTuple):
-    """An event that says more than its type: its type's number, its time and its leaf."""
+    """An event that says more than its type: its type's number, its time and its leaf.
+
+    ``call`` is 2 for a slow call.
+    """
 
     detail: Detail
     type: int
     time_ms: int
     leaf: int
+    call: int
 
 
 class Tick(NamedTuple):
@@ -34,12 +38,18 @@ class Stretch:
     """The events of consecutive ticks, by tick and within it in order of time."""
 
     def __init__(
-        self, due: Columns, leaf: Ints, found: Found, details: list[tuple[int, Detail]]
+        self,
+        due: Columns,
+        leaf: Ints,
+        found: Found,
+        calls: Ints,
+        details: list[tuple[int, Detail]],
     ) -> None:
         self.due = due
         self._found = found
-        rows = due.part(np.array([place for place, _ in details], dtype=np.int64))
-        told = (rows.type, rows.time_ms, leaf[[place for place, _ in details]])
+        places = np.array([place for place, _ in details], dtype=np.int64)
+        rows = due.part(places)
+        told = (rows.type, rows.time_ms, leaf[places], calls[places])
         columns = (column.tolist() for column in told)
         self._details = list(map(Telling, (detail for _, detail in details), *columns))
         self._told_ms = rows.due_ms

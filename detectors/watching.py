@@ -14,7 +14,7 @@ from detectors.learners import Baseline, SlownessLearner
 from detectors.priming import Priming
 from detectors.seasons import Seasons
 from detectors.sequential import Evidence
-from detectors.sessions import IDLE_MS, Found, Sessioniser
+from detectors.sessions import IDLE_MS, SLOW_METRIC, Found, Sessioniser
 from detectors.stretches import Stretch, Telling, Tick
 from detectors.trials import Matured, Told, TrialTable
 from detectors.volumes import VolumeWatch
@@ -71,9 +71,10 @@ class Watching:
         ``details`` go with events by their place in ``due``.
         """
         self._note_types(types)
+        calls = self._slow_calls(due, details, types)
         number = self.table.next_number
-        leaf, found = self.sessioniser.take(due, self._places, self.leaves, number)
-        return Stretch(due, leaf, found, details)
+        leaf, found = self.sessioniser.take(due, self._places, self.leaves, number, calls)
+        return Stretch(due, leaf, found, calls, details)
 
     def take(self, tick: Tick, kinds: Ints, types: dict[str, int], *, warm: bool) -> Ints:
         """Take in a tick; return the rows (metric, cohort) whose evidence is high.
@@ -163,19 +164,29 @@ class Watching:
     def _note_details(self, details: list[Telling], types: dict[str, int]) -> None:
         if details:
             names = {number: kind for kind, number in types.items()}
-            for detail, kind, time_ms, leaf in details:
-                self._note(names[kind], detail, time_ms, leaf)
+            for detail, kind, time_ms, leaf, call in details:
+                self._note(names[kind], detail, time_ms, leaf, slow=call > 1)
 
-    def _note(self, kind: str, detail: Detail, time_ms: int, leaf: int) -> None:
+    def _slow_calls(
+        self, due: Columns, details: list[tuple[int, Detail]], types: dict[str, int]
+    ) -> Ints:
+        """Return 1 for timed calls, 2 for those slower than their endpoint's learned quantile."""
+        calls = np.zeros(len(due.order), dtype=np.int64)
+        timed = due.type == types.get(API_TIMED, -1)
+        for place, detail in details:
+            if timed[place] and detail.text:
+                slowness = self.slowness.setdefault(detail.text, SlownessLearner())
+                calls[place] = 2 if slowness.observe(detail.number) else 1
+        return calls
+
+    def _note(self, kind: str, detail: Detail, time_ms: int, leaf: int, *, slow: bool) -> None:
         if kind == ORDER_COMPLETED:
             rate = ORDER_VALUE_RATE if self.order_value else 1.0
             self.order_value += rate * (detail.number - self.order_value)
         elif kind in (SCRIPT_ERROR, PAYMENT_FAILED):
             self.signals.append(RawSignal(kind, detail.text, time_ms, leaf))
-        elif kind == API_TIMED and detail.text:
-            slowness = self.slowness.setdefault(detail.text, SlownessLearner())
-            if slowness.observe(detail.number):
-                self.signals.append(RawSignal("api_slow", detail.text, time_ms, leaf))
+        elif slow:
+            self.signals.append(RawSignal(SLOW_METRIC, detail.text, time_ms, leaf))
 
     def _count(self, counts: Ints, types: dict[str, int], start_ms: int, now_ms: int) -> None:
         for kind, number in types.items():

@@ -120,8 +120,7 @@ def touches(evidence: IncidentEvidence, up: Sequence[Risen], kind: ChangeKind) -
         return SILENCE[kind]
     found = BY_STEP.get(evidence.metric_name, OTHER_STEPS).get(kind, 0.0)
     kinds = {each.kind for each in up}
-    if evidence.metric_name == SCRIPT_ERROR:
-        kinds.add(SCRIPT_ERROR)
+    kinds.add(evidence.metric_name)
     return found + sum(BY_SIGNAL[each].get(kind, 0.0) for each in sorted(kinds & set(BY_SIGNAL)))
 
 
