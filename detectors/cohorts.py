@@ -16,6 +16,7 @@ from recoup.domain.cohort import Cohort
 
 Bools = npt.NDArray[np.bool_]
 Number = TypeVar("Number", int, Ints)
+Narrow = npt.NDArray[np.int32]
 EVERYONE_ID = 0
 VALUE_BITS = 20
 MIN_TRIPLE_SHARE = 0.004
@@ -27,7 +28,7 @@ SAME_PEOPLE = 0.97
 class Members(NamedTuple):
     """The cohorts of each leaf: ``flat[start[leaf]:stop[leaf]]``."""
 
-    flat: Ints
+    flat: Narrow
     start: Ints
     stop: Ints
 
@@ -54,7 +55,7 @@ class CohortIndex:
         self._stale = np.zeros(0, dtype=bool)
         self._start = np.zeros(0, dtype=np.int64)
         self._stop = np.zeros(0, dtype=np.int64)
-        self._flat = np.empty(1 << 16, dtype=np.int64)
+        self._flat = np.empty(1 << 16, dtype=np.int32)
         self._used = 0
 
     def __len__(self) -> int:
@@ -277,7 +278,7 @@ def _place_known(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
     codes: Ints,
     has: Ints,
     stale: Bools,
-    flat: Ints,
+    flat: Narrow,
     used: int,
     start: Ints,
     stop: Ints,

@@ -9,6 +9,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from detectors.cohorts import Narrow
 from detectors.compiled import compiled
 from detectors.hourly import BIAS_LIMIT
 from detectors.trials import LEAST, MOST, Bools, Floats, Ints
@@ -28,7 +29,7 @@ def scatter(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
     after: Floats,
     won: Bools,
     ratios: Floats,
-    flat: Ints,
+    flat: Narrow,
     start: Ints,
     stop: Ints,
     limit: Floats,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detectors.cohorts import Members
+from detectors.cohorts import Members, Narrow
 from detectors.compiled import compiled
 from detectors.hourly import HOT, believe, close_window, cool_down, judge
 from detectors.scoring import Singles, scatter, settle
@@ -209,7 +209,7 @@ def _tally(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
     leaf: Ints,
     success: Bools,
     predicted: Floats,
-    flat: Ints,
+    flat: Narrow,
     start: Ints,
     stop: Ints,
     learned: Floats,
@@ -239,7 +239,7 @@ def _find_hot_rows(doubt: Floats, score: Singles, rows: Bools) -> bool:
 
 @compiled
 def _find_hot(
-    metric: Ints, leaf: Ints, flat: Ints, start: Ints, stop: Ints, rows: Bools, hot: Bools
+    metric: Ints, leaf: Ints, flat: Narrow, start: Ints, stop: Ints, rows: Bools, hot: Bools
 ) -> None:
     for i in range(len(leaf)):
         for k in range(start[leaf[i]], stop[leaf[i]]):

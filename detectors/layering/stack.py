@@ -140,7 +140,9 @@ class LayerStack:
             return np.array([index.cohorts[row] == cohort for row in rows.tolist()], dtype=bool)
 
         test = self._of_hours
-        alarms = test.take(told, Members(every, every, every + 1), index, inside, now_ms)
+        alarms = test.take(
+            told, Members(every.astype(np.int32), every, every + 1), index, inside, now_ms
+        )
         return self._named(test, tuple(self.series), alarms, warm=warm)
 
     @staticmethod
