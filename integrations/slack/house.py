@@ -11,8 +11,9 @@ from integrations.slack.blocks import page_of, state_of, what_broke
 from integrations.slack.text import lines_within, moment, outside
 from recoup.domain.changes import Change
 from recoup.domain.clock import Clock
-from recoup.domain.errors import RecoupError
-from recoup.domain.facts import FreezeSet, NewFact
+from recoup.domain.errors import MissingRight, RecoupError
+from recoup.domain.facts import FreezeSet
+from recoup.domain.freezing import check_may_freeze, freeze_in_force, turn
 from recoup.domain.ids import derive_id
 from recoup.domain.incident import Incident
 from recoup.domain.ports import (
@@ -30,8 +31,6 @@ FORESEEN_WITHIN_S = 1.0
 """What opens a form is good for three seconds; nothing may take long before it."""
 SHOWN = 10
 CHANGES_OF = timedelta(hours=6)
-MAY_FREEZE = frozenset({"approver", "admin"})
-FREEZE_STREAM = "freeze"
 STRANGER = "Recoup does not know you yet. Ask an admin to add `{}` to the people in its settings."
 HELP = (
     "*What you can ask of Recoup*\n"
@@ -80,26 +79,17 @@ class House:
 
     async def frozen_by(self) -> FreezeSet | None:
         """Return the freeze in force, if any."""
-        return await asyncio.to_thread(self._frozen_by)
-
-    def _frozen_by(self) -> FreezeSet | None:
-        after, last = 0, None
-        while page := self.log.read_facts(after, 1000, (FreezeSet.type_name,)):
-            last, after = page[-1].fact, page[-1].position
-        return last if isinstance(last, FreezeSet) and last.frozen else None
+        return await asyncio.to_thread(freeze_in_force, self.log)
 
     async def freeze(self, person: Person, frozen: bool, reason: str, occasion: str) -> str:
         """Forbid or allow every action; return the sentence that says what became of it."""
-        if not set(person.roles) & MAY_FREEZE:
+        try:
+            check_may_freeze(person)
+        except MissingRight:
             return "Only an approver or an admin may do that; nothing was changed."
         fact = FreezeSet(frozen=frozen, by=person.id, reason=reason)
-        new = NewFact(
-            fact_id=derive_id("freeze", "slack", occasion, frozen),
-            fact=fact,
-            occurred_at=self.clock.now(),
-            actor=person.id,
-        )
-        await asyncio.to_thread(self.log.append, FREEZE_STREAM, [new])
+        fact_id = derive_id("freeze", "slack", occasion, frozen)
+        await asyncio.to_thread(turn, self.log, fact_id, fact, self.clock.now())
         if frozen:
             return "Frozen: no action is carried out until `/recoup unfreeze`."
         return "Allowed again: approved actions are carried out."

@@ -190,7 +190,8 @@ def _press(play: "Play", incident: dict[str, Any], say: Any) -> bool:
     if wish is None:
         return True
     then = "mends it by hand, and says so" if wish.mends_by_hand else wish.button.replace("_", " ")
-    say(f"         ... Anna reads for {READING.total_seconds() / 60:g} minutes, then: {then}")
+    who = "Somebody" if wish.button == "other_playbook" else "Anna"
+    say(f"         ... {who} reads for {READING.total_seconds() / 60:g} minutes, then: {then}")
     play.sleep(READING)
     return play.press(wish, incident)
 

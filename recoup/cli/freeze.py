@@ -5,11 +5,10 @@ from typing import Annotated
 import typer
 
 from recoup.cli._shared import AsJson, Config, Data, opened, settings_of, show_fields, show_json
-from recoup.domain.facts import FreezeSet, NewFact, Recorded
+from recoup.domain.facts import FreezeSet
+from recoup.domain.freezing import last_turn, turn
 from recoup.domain.ids import RandomIds
-from recoup.domain.ports import FactLog
 
-STREAM = "freeze"
 By = Annotated[str, typer.Option(help="Who orders it; stands in the log.")]
 
 
@@ -51,7 +50,7 @@ def status(config: Config = None, data: Data = None, as_json: AsJson = False) ->
     Example: recoup freeze status --json
     """
     with opened(settings_of(config, data)) as store:
-        last = _last(store)
+        last = last_turn(store)
     fact = last.fact if last else None
     frozen = isinstance(fact, FreezeSet) and fact.frozen
     found = {"frozen": frozen, "by": "", "reason": "", "since": None}
@@ -65,18 +64,4 @@ def status(config: Config = None, data: Data = None, as_json: AsJson = False) ->
 
 def _set(config: "Config", data: "Data", fact: FreezeSet) -> None:
     with opened(settings_of(config, data)) as store:
-        new = NewFact(
-            fact_id=RandomIds().new("freeze"),
-            fact=fact,
-            occurred_at=store.clock.now(),
-            actor=fact.by,
-        )
-        store.append(STREAM, [new])
-
-
-def _last(log: FactLog) -> Recorded | None:
-    """Return the last turn of the switch, whoever turned it on whatever surface."""
-    last: Recorded | None = None
-    while page := log.read_facts(last.position if last else 0, 1000, (FreezeSet.type_name,)):
-        last = page[-1]
-    return last
+        turn(store, RandomIds().new("freeze"), fact, store.clock.now())

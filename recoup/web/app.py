@@ -22,6 +22,7 @@ from recoup.labels import Labels
 from recoup.observability import Metrics
 from recoup.web import sessions
 from recoup.web.api import add_api
+from recoup.web.freezing import add_freezing
 from recoup.web.guard import Guard
 from recoup.web.hooks import add_hooks
 from recoup.web.ingest import make_ingest
@@ -76,6 +77,7 @@ def build_web(
     add_api(web, app, desk, guard, metrics)
     labels = Labels(app.store)
     add_labelling(web, app, desk, guard, labels)
+    add_freezing(web, app, guard)
     add_hooks(web, app, appender.submit, metrics)
     add_sources(web, app, appender.submit, guard, metrics)
     add_tracker(web)

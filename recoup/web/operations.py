@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from activities.trust import Trust
 from playbooks.loader import load_library
 from recoup.app import App
 from recoup.domain import facts as f
@@ -14,6 +15,7 @@ from recoup.domain.proposals import Verdict
 from recoup.domain.verification import RecoveryVerdict
 from recoup.inforce import rows
 from recoup.performance import Figures, by_week, follow_ups
+from recoup.web.freezing import freeze_of
 
 SCORED = timedelta(days=365)
 TRAIL_PAGE = 100
@@ -49,16 +51,19 @@ class ScoreCard(NamedTuple):
 
 
 def playbooks_of(app: App) -> dict[str, Any]:
-    """Return the playbooks in force with their score cards."""
+    """Return the playbooks in force with their score cards and how far each is trusted."""
+    freeze = freeze_of(app)
     try:
         library = load_library(app.settings.response.playbook_dir)
     except PlaybookInvalid as error:
-        return {"playbooks": [], "problem": str(error)}
+        return {"playbooks": [], "problem": str(error), "freeze": freeze}
     entries = app.store.trail.since(app.clock.now() - SCORED, _TYPES)
     cards = score_cards(entries)
     none = ScoreCard(0, 0, 0, 0, 0, 0, 0, 0)
     ordered = sorted(library.values(), key=lambda each: (-each.priority, each.name))
-    return {"playbooks": [(each, cards.get(each.name, none)) for each in ordered], "problem": ""}
+    rungs = {name: each.rung for name, each in Trust(app.store, library).standings().items()}
+    found = [(each, cards.get(each.name, none), rungs[each.name]) for each in ordered]
+    return {"playbooks": found, "problem": "", "freeze": freeze}
 
 
 def score_cards(entries: Sequence[Recorded]) -> dict[str, ScoreCard]:

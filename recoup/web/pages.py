@@ -19,6 +19,7 @@ from recoup.domain.errors import (
     StorageUnavailable,
     TooMany,
 )
+from recoup.domain.freezing import MAY_FREEZE
 from recoup.domain.ports import DecisionDesk
 from recoup.domain.proposals import Decision, Person, Verdict
 from recoup.labels import Labels
@@ -130,7 +131,8 @@ class Pages:
 
     async def playbooks(self, request: Request) -> Response:
         """Show the playbooks with their score cards."""
-        return await self._show(request, "playbooks.html", operations.playbooks_of)
+        said = request.query_params.get("said", "")[:500]
+        return await self._show(request, "playbooks.html", operations.playbooks_of, said=said)
 
     async def business(self, request: Request) -> Response:
         """Show the key figures over time."""
@@ -187,7 +189,9 @@ class Pages:
         decides = person is not None and bool(set(person.roles) & set(OPERATOR_ROLES))
         signed_in = sessions.person_of(request) is not None
         csrf = sessions.form_token(request) if signed_in or decides else ""
+        freezes = person is not None and bool(set(person.roles) & set(MAY_FREEZE))
         given = {"person": person, "may_decide": decides, "signed_in": signed_in, "csrf": csrf}
+        given["may_freeze"] = freezes
         return self._renderer.page(request, template, now, **given, **values)
 
     def problem(self, request: Request, error: Exception, person: Person | None = None) -> Response:

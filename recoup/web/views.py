@@ -15,6 +15,7 @@ from recoup.domain.base import from_ms, to_ms
 from recoup.domain.changes import Change
 from recoup.domain.errors import NotFound
 from recoup.domain.facts import CausesRanked, InvestigationStepTaken, Recorded
+from recoup.domain.freezing import freeze_in_force
 from recoup.domain.incident import Incident, Status
 from recoup.domain.series import TickRow
 from recoup.labels import Labels
@@ -80,6 +81,7 @@ def overview_of(app: App) -> dict[str, Any]:
         "hours": SHOWN_HOURS,
         "is_stale": end < to_ms(now),
         "shadow": app.settings.response.shadow,
+        "freeze": freeze_in_force(app.store),
     }
 
 
