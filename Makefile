@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 RUN    := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos check docs pictures bench bench-detection bench-causes bench-localise bench-recovery bench-quiet bench-series bench-feedback faults lock clean
+.PHONY: help demo test chaos check docs pictures bench bench-detection bench-causes bench-localise bench-recovery bench-quiet bench-ablation bench-series bench-feedback faults lock clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -65,6 +65,9 @@ bench-recovery: $(DEV) ## how often "recovered" is wrong, on simulated shops (AR
 
 bench-quiet: $(DEV) ## run lengths on A/A data: the sequential test alone, then the engine on quiet shops; 15 minutes
 	@$(BIN)/python -m tests.benchmarks.run_lengths $(ARGS)
+
+bench-ablation: $(DEV) ## what each part of detection contributes, on twelve shops; kept in out/ablation, an hour
+	@$(BIN)/python -m tests.benchmarks.ablation $(ARGS)
 
 bench-series: $(DEV) ## the standard profile of recoup series and of published detectors, on made corpora
 	@$(BIN)/python -m tests.benchmarks.series_scores $(ARGS)

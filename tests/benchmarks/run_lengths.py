@@ -35,7 +35,7 @@ from recoup.recording import EventFile, read_changes
 DAY_MIN = 1440
 LONGEST_LAG = 30
 DIMENSIONS, VALUES = 3, 4
-SIZES = (3_000, 6_000, 13_000)
+SIZES = (2_000, 4_000, 8_000)
 BUDGETS = (1.0, 30.0)
 DAYS = 8
 
