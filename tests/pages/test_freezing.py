@@ -21,7 +21,7 @@ def token_of(page: str) -> str:
 def test_everything_is_frozen_and_allowed_again_on_the_page(client: TestClient, world: Any) -> None:
     page = client.get("/playbooks").text
     assert "Actions are allowed" in page
-    assert "act once people agree" in page, "each playbook says how far it is trusted"
+    assert "acts once people agree" in page, "each playbook says how far it is trusted"
     form = {"csrf": token_of(page), "frozen": "yes", "reason": "a <sale>"}
     assert client.post("/freeze", data=form | {"csrf": "x"}).status_code == 403
     cross = client.post("/freeze", data=form, headers={"Origin": "https://evil.example"})
