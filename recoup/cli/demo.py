@@ -258,6 +258,7 @@ def _summary(result: dict[str, Any]) -> list[tuple[str, str]]:
     cohort = ", ".join(f"{name}={value}" for name, value in (result["cohort"] or {}).items())
     sure = result["first_probability"]
     first = result["first_cause_title"] or result["first_cause"]
+    state = str(result["resolution"] or "still open").replace("_", " ")
     ended = "recover" if "recovered" in str(result["resolution"]) else "end"
     rows = [
         ("the break", f"{result['drop']:.0%} of payments lost in that cohort"),
@@ -268,7 +269,7 @@ def _summary(result: dict[str, Any]) -> list[tuple[str, str]]:
         (f"time to {ended}", _minutes(result["minutes_to_close"])),
         ("lost until then", _money(result["lost"])),
         ("saved an hour", _money(result["recovered_per_hour"])),
-        ("ended", f"{result['resolution']} ({'as it should' if result['as_wanted'] else 'wrong'})"),
+        ("ended", f"{state} ({'as it should' if result['as_wanted'] else 'wrong'})"),
         ("your time", f"{result['wall_s']['total']} s"),
     ]
     return [(name, value) for name, value in rows if value]

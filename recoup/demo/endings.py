@@ -50,7 +50,8 @@ class Ending:
     resolution: str
     holds: Callable[[Evening], bool]
     presses: Callable[[Mapping[str, Any]], Pressed | None] = lambda _proposal: None
-    within_s: float = 150.0
+    within_s: float = 420.0
+    """Patience, in seconds of the machine: the proof that a small harm is gone takes its trials."""
 
     def held(self, evening: Evening) -> bool:
         """Tell whether the evening really ended this way."""
@@ -102,7 +103,7 @@ ENDINGS: dict[str, Ending] = {
     "approve": Ending("recovered", _repaired, _always("approve")),
     "reject": Ending("rejected", _untouched, _always("reject")),
     "other_playbook": Ending("recovered", _mended_by_hand, _other),
-    "wrong_first": Ending("recovered", _second_helped, _always("approve"), within_s=300.0),
+    "wrong_first": Ending("recovered", _second_helped, _always("approve"), within_s=840.0),
     "false_positive": Ending(
         "false_positive",
         lambda evening: _untouched(evening) and bool(evening.of("feedback.given")),
