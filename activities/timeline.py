@@ -55,7 +55,7 @@ def _(fact: f.ProposalMade) -> str:
 def _(fact: f.DecisionTaken) -> str:
     decision = fact.decision
     name = decision.by.name or decision.by.id
-    because = f" Reason: {decision.reason}" if decision.reason else ""
+    because = f" Reason: {decision.reason.rstrip('.')}." if decision.reason else ""
     if not fact.accepted:
         return f"Refused: {decision.verdict} by {name}. {fact.answer}"
     said = {
@@ -162,7 +162,7 @@ def _(fact: f.CohortRecovered) -> str:
 
 @_text.register
 def _(fact: f.FeedbackWithdrawn) -> str:
-    because = f" Reason: {fact.reason}" if fact.reason else ""
+    because = f" Reason: {fact.reason.rstrip('.')}." if fact.reason else ""
     return f"{fact.by} took back that this was a false positive.{because}"
 
 

@@ -1,4 +1,4 @@
-"""One line at the end of a run that says what the faults did."""
+"""A summary at the end of a run that says what the faults did, and where they struck."""
 
 from collections import Counter
 from typing import Any
@@ -27,3 +27,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         f"actions twice {sum(bool(each.twice) for each in _judged)}, "
         f"half done in silence {sum(bool(each.half_done) for each in _judged)}"
     )
+    for point in sorted({each.point for each in _judged}):
+        struck = Counter(each.kind for each in _judged if each.point == point)
+        told = ", ".join(f"{kind} {count}" for kind, count in sorted(struck.items()))
+        terminalreporter.write_line(f"  {point}: {told}")

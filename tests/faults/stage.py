@@ -146,13 +146,13 @@ class Stage:
         new = NewFact(fact_id=f"{incident_id}:opened", fact=opened, occurred_at=now)
         self.store.append(incident_id, [new])
 
-    async def play(self, incident_id: str, within_s: float = 300.0) -> Incident | None:
+    async def play(self, incident_id: str, within_s: float = 1500.0) -> Incident | None:
         """Press what the story wants until the incident has its report, or time is over."""
         loop = asyncio.get_running_loop()
         end = loop.time() + within_s
-        await self._patiently(lambda: self.open_incident(incident_id))
+        await self.patiently(lambda: self.open_incident(incident_id))
         while loop.time() < end:
-            incident = await self._patiently(lambda: self.store.incidents.get(incident_id))
+            incident = await self.patiently(lambda: self.store.incidents.get(incident_id))
             if incident is not None and incident.report:
                 return incident if await self._is_over(incident_id, end) else None
             if incident is not None and incident.status is Status.AWAITING_APPROVAL:
@@ -195,7 +195,8 @@ class Stage:
         )
         await self.desk.decide(decision)
 
-    async def _patiently(self, ask: Callable[[], Any]) -> Any:
+    async def patiently(self, ask: Callable[[], Any]) -> Any:
+        """Ask the database, again for as long as it is away."""
         while True:
             with contextlib.suppress(RecoupError):
                 return await asyncio.to_thread(ask)

@@ -78,7 +78,10 @@ async def play(stage: Stage, faults: list[tuple[str, str, str]]) -> list[Judgeme
     async def one(point: str, incident_id: str, kind: str) -> Judgement:
         async with room:
             ended = await stage.play(incident_id)
-        found = judge(stage, incident_id, point, kind, ended=ended is not None)
+        # The database may be away at this moment, for the fault of another incident.
+        found: Judgement = await stage.patiently(
+            lambda: judge(stage, incident_id, point, kind, ended=ended is not None)
+        )
         if not (stage.folder / f"struck-{incident_id}").exists():
             found.lost.append("the fault never struck")
         return found
@@ -120,7 +123,7 @@ async def test_a_death_at_the_worst_moments_loses_and_repeats_nothing(
 
 
 @pytest.mark.chaos
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3000)
 @pytest.mark.parametrize("story", STORIES)
 @pytest.mark.parametrize("kind", ["worker", "server", "loss"])
 async def test_a_death_at_every_step_loses_and_repeats_nothing(
@@ -147,7 +150,7 @@ def postgres() -> Iterator[Any]:
 
 
 @pytest.mark.chaos
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3000)
 @pytest.mark.parametrize("story", STORIES)
 async def test_a_dead_database_at_every_step_loses_and_repeats_nothing(
     tmp_path: Path, story: str, postgres: Any, judged: list[Judgement]
