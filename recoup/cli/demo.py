@@ -140,9 +140,10 @@ def _without_incident(play: "Play", began_at: datetime, wall: dict[str, float]) 
     from recoup.demo.telling import timeline_of
 
     found = play.incidents()
-    timeline = timeline_of([], began_at, "The sale runs, nothing is broken.")
     watched = (play.clock.now() - began_at).total_seconds() / 60
-    timeline[0]["what"] += f" {watched:.0f} minutes later: {len(found)} incidents."
+    said = f"The sale runs, nothing is broken. {watched:.0f} minutes later: {len(found)} incidents."
+    opened = [fact for each in reversed(found) for fact in play.facts(each["id"])[:1]]
+    timeline = timeline_of(opened, began_at, said)
     return {
         "ending": "no_incident",
         "as_wanted": not found,

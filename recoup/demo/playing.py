@@ -188,10 +188,13 @@ class Play:
 
     def _live(self) -> None:
         self.shop.flag = self._flag_for
+        unsent: list[bytes] = []
         while not self._stop.is_set():
-            lines = self.shop.until(self.clock.now())
+            unsent += self.shop.until(self.clock.now())
+            # What was not acknowledged is sent again, as every sender should; repeats do not count.
             with contextlib.suppress(httpx.HTTPError):
-                self._send(lines)
+                self._send(unsent)
+                unsent = []
             self._stop.wait(STEP_S)
 
     def _flag_for(self, dims: dict[str, str]) -> bool:
