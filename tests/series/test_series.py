@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from detectors.series.composition import CompositionView
 from detectors.series.scorer import score_rows
 from recoup.cli import main
 from tests.series import corpus, recorded_like
@@ -60,6 +61,30 @@ def test_the_profile_rewards_what_is_early_once_and_charges_what_is_wrong() -> N
     assert score(500, 900) == pytest.approx(100.0 - 50 * 0.11)
     assert score(500, 605) > score(500, 900)
     assert score() == score(900) == score(20) == 0.0
+
+
+def test_a_composition_is_new_once_whatever_its_order() -> None:
+    rng = np.random.default_rng(4)
+    view = CompositionView(52)
+    usual = [view.rate(float(value)) for value in rng.integers(0, 5, 600)]
+    assert sum(each > 0 for each in usual) <= 4
+    extreme = [view.rate(value) for value in [0.0, 4.0] * 26]
+    assert max(extreme) > 3.0
+    for value in rng.integers(0, 5, 300):
+        view.rate(float(value))
+    again = [view.rate(value) for value in [0.0] * 26 + [4.0] * 26]
+    assert again[-1] == 0.0
+
+
+def test_a_composition_is_told_apart_after_the_range_has_grown() -> None:
+    view = CompositionView(26)
+    for value in [1.0, 2.0] * 40:
+        view.rate(value)
+    first = [view.rate(value) for value in [50.0] * 26]
+    assert max(first) > 1.0
+    back = [view.rate(value) for value in [1.0, 2.0] * 40]
+    assert back[-1] == 0.0
+    assert view.rate(1.0) == view.rate(2.0) == 0.0
 
 
 def test_folder_in_folder_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
