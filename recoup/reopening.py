@@ -76,6 +76,8 @@ class Reopener:
 
         What was opened after ``position`` is left to the dispatcher, who has not come to it yet.
         """
+        # A server that lost its data has lost its search attributes too; new incidents need them.
+        tagged = await register_search_attributes(self._client)
         missing = [
             incident_id
             for incident_id in await asyncio.to_thread(self._open)
@@ -87,10 +89,6 @@ class Reopener:
             for each, since in self._missed.items()
             if now - since >= self._patience.unknown_for_s
         ]
-        if not due:
-            return []
-        # A server that lost its workflows has lost what it knew of search attributes too.
-        tagged = await register_search_attributes(self._client)
         policy = self._policy.model_copy(update={"tagged": tagged})
         done = [each for each in due if await self._reopen(each, position, policy)]
         for each in done:

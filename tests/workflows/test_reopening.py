@@ -1,10 +1,14 @@
 """Open incidents that Temporal does not know are opened again; every other is left alone."""
 
+import socket
+import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
+from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from recoup.app import App, build
@@ -19,11 +23,11 @@ from recoup.domain.facts import (
 )
 from recoup.domain.hypotheses import UNKNOWN_CAUSE
 from recoup.reopening import Patience, Reopener
-from recoup.settings import Settings
-from recoup.temporal import is_known, start_response
+from recoup.settings import Settings, TemporalSettings
+from recoup.temporal import connect, is_known, server_binary, start_response
 from tests.workflows.ports import INCIDENT, START, World, attribution
 from workflows.incident import IncidentWorkflow
-from workflows.messages import IncidentInput, ResponsePolicy
+from workflows.messages import SEARCH_ATTRIBUTES, IncidentInput, ResponsePolicy
 
 LATER = 100.0
 PATIENCE = Patience(look_every_s=60, unknown_for_s=LATER)
@@ -138,3 +142,35 @@ def test_moments_of_the_shop_become_moments_of_timers(
     now = app.clock.now()
     ahead = wall(now + timedelta(minutes=30)) - wall(now)
     assert ahead == timedelta(seconds=30)
+
+
+@pytest.fixture
+def bare_server() -> Iterator[Settings]:
+    """A server that knows none of Recoup's search attributes."""
+    command = [str(server_binary()), "server", "start-dev", "--headless", "--ip", "127.0.0.1"]
+    port = free_port()
+    server = subprocess.Popen([*command, "--port", str(port), "--log-level", "error"])
+    yield Settings(temporal=TemporalSettings(address=f"127.0.0.1:{port}"))
+    server.kill()
+    server.wait()
+
+
+async def test_search_attributes_that_were_lost_are_registered_again(
+    bare_server: Settings, app: App
+) -> None:
+    """Without them a workflow could not be tagged, and would be stuck."""
+    client = await connect(bare_server)
+    assert SEARCH_ATTRIBUTES[0] not in await attributes_of(client)
+    await Reopener(app, client, ResponsePolicy(), PATIENCE).look(0, 0.0)
+    assert set(SEARCH_ATTRIBUTES) <= await attributes_of(client)
+
+
+async def attributes_of(client: Client) -> set[str]:
+    request = ListSearchAttributesRequest(namespace=client.namespace)
+    return set((await client.operator_service.list_search_attributes(request)).custom_attributes)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
