@@ -45,7 +45,7 @@ docs: $(DEV) ## the documentation as a site in out/docs; fails on a link that le
 	$(BIN)/python -m mkdocs build --strict
 
 pictures: $(DEV) ## the pictures of docs/images, from a made shop in a real browser
-	$(BIN)/python -m tests.pages.taking_pictures
+	$(BIN)/python -m tests.pages.taking_pictures $(ARGS)
 
 bench: $(DEV) ## what the full path costs, as ratios measured side by side; one JSON line a figure
 	@$(BIN)/python tests/benchmarks/bench.py $(ARGS)

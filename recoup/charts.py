@@ -1,6 +1,7 @@
 """The chart of an incident: observed against expected, with onset, action and recovery marked."""
 
 import io
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,10 +11,13 @@ from detectors.evidence import IncidentEvidence
 from recoup.domain.base import from_ms
 from recoup.domain.incident import Incident
 from recoup.domain.verification import RecoveryVerdict
+from recoup.domain.wording import words
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#767676"
 """From the palette of Okabe and Ito, told apart by colour-blind people; lines differ too."""
 WINDOW_TICKS = 5
+NAME_SHARE = 0.09
+"""How much of the width the name of a mark may take."""
 
 
 Marks = list[tuple[datetime, str]]
@@ -35,27 +39,38 @@ def draw_evidence(evidence: IncidentEvidence, marks: Marks, form: str) -> bytes:
     axes.fill_between(times, low, high, color=GREY, alpha=0.25, label="90 % of the baseline")
     axes.plot(times, expected, color=GREY, linestyle="--", linewidth=1.4, label="expected")
     axes.plot(times, observed, color=BLUE, linewidth=2, label="observed")
-    for moment, name in marks:
-        axes.axvline(moment, color=ORANGE, linewidth=1.2)
+    for moment, _ in marks:
+        axes.axvline(moment, color=ORANGE, linewidth=1.2, linestyle=":")
+    for name, moment, lane in _lanes(marks, times):
         axes.annotate(
             name,
             (moment, 1.0),
             xycoords=("data", "axes fraction"),
-            rotation=90,
-            va="top",
-            ha="right",
-            fontsize=8,
+            xytext=(2, 2 + 9 * lane),
+            textcoords="offset points",
+            fontsize=9,
             color=ORANGE,
         )
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    axes.set_title(f"{evidence.metric_name}, {evidence.cohort.label}", fontsize=10, loc="left")
+    title = f"{words(evidence.metric_name)}, {evidence.cohort.label}"
+    axes.set_title(title, fontsize=11, loc="left", pad=16)
     axes.legend(fontsize=8, loc="lower left", frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     _format_time(axes)
     target = io.BytesIO()
     figure.savefig(target, format=form, metadata={"Date": None} if form == "svg" else None)
     return target.getvalue()
+
+
+def _lanes(marks: Marks, times: Sequence[datetime]) -> Iterator[tuple[str, datetime, int]]:
+    """Yield each mark with its lane: names that would cover each other stand in two."""
+    near = NAME_SHARE * (times[-1] - times[0])
+    lane, before = 0, None
+    for moment, name in sorted(marks):
+        lane = 1 - lane if before is not None and moment - before < near else 0
+        before = moment
+        yield name, moment, lane
 
 
 def _format_time(axes: Any) -> None:

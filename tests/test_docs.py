@@ -75,3 +75,12 @@ def test_commands_named_in_the_pages_exist() -> None:
         for match in re.findall(r"(?:^|`)recoup ([a-z]+)", page.read_text(), flags=re.MULTILINE)
     }
     assert used - words == set()
+    shown = {
+        match
+        for page in (ROOT / "recoup" / "web" / "templates").glob("*.html")
+        for match in re.findall(r"<code>(recoup [a-z ]+[a-z])", page.read_text())
+    }
+    assert len(shown) > 4
+    assert {
+        name for name in shown if not any(f"{path} ".startswith(f"{name} ") for path in known)
+    } == set()

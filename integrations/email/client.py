@@ -9,6 +9,7 @@ from integrations.email.settings import EmailSettings
 from recoup.domain.errors import TransientVendorError, VendorRefused
 from recoup.domain.ids import derive_id
 from recoup.domain.incident import Incident
+from recoup.domain.wording import words
 
 TIMEOUT_S = 10.0
 LONGEST_SUBJECT = 200
@@ -101,4 +102,4 @@ def _connected(settings: EmailSettings) -> smtplib.SMTP:
 
 def _what(incident: Incident) -> str:
     word = "fell" if incident.direction == "drop" else "rose"
-    return f"{incident.metric} {word} for {incident.cohort.label}"
+    return f"{words(incident.metric)} {word} for {incident.cohort.label}"

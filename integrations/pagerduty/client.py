@@ -7,6 +7,7 @@ from integrations.pagerduty.settings import PagerDutySettings
 from recoup.domain.errors import VendorRefused
 from recoup.domain.facts import Severity
 from recoup.domain.incident import Incident
+from recoup.domain.wording import words
 
 VENDOR = "PagerDuty"
 LONGEST_SUMMARY = 1024
@@ -27,7 +28,7 @@ class PagerDutyPager:
 
     async def trigger(self, incident: Incident, reason: str) -> str:
         """Open (or repeat, harmlessly) the page of an incident; return its key."""
-        summary = f"{incident.metric} of {incident.cohort.label}: {reason}"
+        summary = f"{words(incident.metric)} of {incident.cohort.label}: {reason}"
         await self._send(
             incident,
             "trigger",

@@ -18,10 +18,13 @@ from integrations.slack.asking import asking
 from integrations.slack.text import lines_within, moment, outside, plain
 from recoup.domain.facts import Resolution
 from recoup.domain.incident import Incident, Status
+from recoup.domain.wording import words
 
 HEADER_LIMIT = 150
 SECTION_LIMIT = 2900
 SHOWN_CAUSES = 3
+LEAST_SHOWN = 0.005
+"""What rounds to nothing is left to the page."""
 
 _ENDINGS = {
     Resolution.RECOVERED: ":white_check_mark: Recovered, and proven",
@@ -50,7 +53,8 @@ def fallback(incident: Incident) -> str:
 def what_broke(incident: Incident) -> str:
     """Return one line: the metric, how far it is off, and in which direction."""
     word = "fell" if incident.direction == "drop" else "rose"
-    return f"{incident.metric} {word} to {incident.observed:.1%} (expected {incident.expected:.1%})"
+    metric, expected = words(incident.metric), f"(expected {incident.expected:.1%})"
+    return f"{metric} {word} to {incident.observed:.1%} {expected}"
 
 
 def state_of(incident: Incident) -> str:
@@ -112,7 +116,7 @@ def _summary(incident: Incident) -> list[str]:
 
 
 def _image(incident: Incident, chart: dict[str, str]) -> ImageBlock:
-    alt = f"Observed against expected rate of {incident.metric} for {incident.cohort.label}"
+    alt = f"Observed against expected rate of {words(incident.metric)} for {incident.cohort.label}"
     if "id" in chart:
         return ImageBlock(slack_file=SlackFile(id=chart["id"]), alt_text=plain(alt, 300))
     return ImageBlock(image_url=chart["url"], alt_text=plain(alt, 300))
@@ -122,7 +126,9 @@ def _causes(incident: Incident) -> list[str]:
     if incident.attribution is None:
         return []
     lines = ["*What probably did it*"]
-    for hypothesis in incident.attribution.hypotheses[:SHOWN_CAUSES]:
+    for place, hypothesis in enumerate(incident.attribution.hypotheses[:SHOWN_CAUSES]):
+        if place and hypothesis.probability < LEAST_SHOWN:
+            break
         name = outside(hypothesis.title or hypothesis.change_id, 250)
         lines.append(f"{hypothesis.probability:.0%}  {name}")
         for finding in hypothesis.findings[:2]:

@@ -14,9 +14,9 @@ from recoup.domain.changes import Change
 from recoup.domain.cohort import Cohort
 from recoup.domain.errors import InvalidInput, NotFound
 from recoup.domain.incident import Incident
+from recoup.domain.wording import words
 from recoup.web.looking import Course, Looking, Tally, span
 from recoup.web.plots import Line, Mark, time_plot
-from recoup.web.rendering import words
 from recoup.web.views import HEAT_ROWS, HeatRow, heat_of, level
 
 HOURS = (3, 6, 24, 72, 168)

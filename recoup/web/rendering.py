@@ -10,6 +10,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from xxhash import xxh3_64_hexdigest
 
+from recoup.domain.wording import words
+
 SEEN = "x-seen"
 
 
@@ -17,12 +19,6 @@ def link(path: str, **query: object) -> str:
     """Return an address with its parts quoted; lists repeat, empty values are left out."""
     wanted = {name: value for name, value in query.items() if value not in ("", None, [])}
     return path + (f"?{urlencode(wanted, doseq=True)}" if wanted else "")
-
-
-def words(name: object) -> str:
-    """Return an internal name as words: ``checkout_started->order_completed`` with an arrow."""
-    text = str(name).replace("->", " \N{RIGHTWARDS ARROW} ").replace("_", " ")
-    return text.removeprefix("missing:") + " missing" if text.startswith("missing:") else text
 
 
 def lasting(duration: timedelta | float | None) -> str:

@@ -18,13 +18,14 @@ from recoup.domain.facts import CausesRanked, InvestigationStepTaken, Recorded
 from recoup.domain.freezing import freeze_in_force
 from recoup.domain.incident import Incident, Status
 from recoup.domain.series import TickRow
+from recoup.domain.wording import words
 from recoup.labels import Labels
 from recoup.web.looking import Looking, Tally, span
 from recoup.web.plots import Line, Mark, Plot, spark, time_plot
-from recoup.web.rendering import words
 
 SHOWN_HOURS = 3.0
 HEAT_ROWS = 24
+STANDING_OUT = 4
 SPARK_PARTS = 36
 DETECTOR = "detector"
 
@@ -66,9 +67,11 @@ def overview_of(app: App) -> dict[str, Any]:
     by_value = looking.by_value()
     incidents = app.store.incidents.list(open_only=True)
     stats = app.store.stats()
+    heat = heat_of(by_value, looking.steps)
     return {
         "health": health_of(app, start, end),
-        "heat": heat_of(by_value, looking.steps),
+        "heat": heat,
+        "standing_out": standing_out(heat),
         "steps": looking.steps,
         "watched": _watched(by_value, looking),
         "incidents": incidents,
@@ -133,6 +136,17 @@ def heat_of(by_value: dict[tuple[str, str], dict[str, Tally]], steps: list[str])
         for (dimension, value), mine in ranked
     ]
     return sorted(rows, key=lambda row: (row.dimension, -row.cells[0][1].trials))
+
+
+def standing_out(heat: list[HeatRow]) -> list[tuple[HeatRow, str, Tally]]:
+    """Return what is far worse in a heat map, the most certain first: a phone shows few columns."""
+    found = [
+        (row, metric, tally)
+        for row in heat
+        for metric, tally, word in row.cells
+        if word == "far-worse"
+    ]
+    return sorted(found, key=lambda each: -abs(each[2].sigmas))[:STANDING_OUT]
 
 
 def _watched(by_value: dict[tuple[str, str], Any], looking: Looking) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The pages in a real browser: drawn, refreshed, by keyboard, on a phone, on paper, refused."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from datetime import timedelta
@@ -28,6 +29,7 @@ PATHS = {
     "/settings": "Settings in force",
 }
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+PAPER = {"width": 794, "height": 1123}
 REFRESH_MS = 4500
 
 
@@ -66,6 +68,32 @@ def test_every_page_is_drawn_says_where_it_is_and_fits_on_a_phone(
     page.set_viewport_size(NARROW)
     assert overflow(page) <= 0
     expect(page.get_by_role("heading", level=1)).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("path", ["/settings", "/audit", "/changes", "/incidents"])
+def test_on_a_phone_every_cell_of_a_list_is_in_sight(page: Page, site: Any, path: str) -> None:
+    page.set_viewport_size(NARROW)
+    page.goto(site.url + path)
+    cells = page.locator("table.stack tbody tr").first.locator("td, th")
+    assert cells.count() >= 4
+    for cell in cells.all():
+        box = cell.bounding_box()
+        if box is not None:  # an empty one is left out
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= NARROW["width"]
+    page.set_viewport_size(PAPER)
+    page.emulate_media(media="print")
+    assert overflow(page) <= 0
+
+
+def test_what_stands_out_is_said_before_the_heat_map(page: Page, site: Any) -> None:
+    page.set_viewport_size(NARROW)
+    page.goto(site.url)
+    said = page.get_by_text("Far worse than chance allows:")
+    expect(said).to_be_visible()
+    said.get_by_role("link").first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("os=|browser=|campaign="))
+    assert "metric=" in page.url
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -103,9 +103,12 @@ def test_rejecting_by_keyboard_needs_a_reason(page: Page, channel: Site) -> None
     page.keyboard.press("Enter")
     reason = page.get_by_label("Why?")
     expect(reason).to_be_focused()
+    expect(page.get_by_role("dialog").get_by_text("Nothing is done")).to_be_visible()
+    page.keyboard.press("Tab")
     page.keyboard.press("Enter")  # without a reason the form stays
-    expect(reason).to_be_visible()
+    expect(reason).to_be_focused()
     page.keyboard.type("it is the <new> widget & not this")
+    page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(reason).to_be_hidden()
     for _ in range(100):
@@ -124,3 +127,22 @@ def test_going_back_from_the_form_decides_nothing(page: Page, channel: Site) -> 
     expect(page.get_by_label("Why?")).to_be_hidden()
     page.wait_for_timeout(300)
     assert channel.world.desk.decisions[before:] == []
+
+
+def test_another_playbook_is_chosen_in_the_form_that_recoup_opens(
+    page: Page, channel: Site
+) -> None:
+    before = len(channel.world.desk.decisions)
+    page.get_by_label("More").first.select_option("other_playbook")
+    chosen = page.get_by_label("Which one?")
+    expect(chosen).to_be_visible()
+    assert chosen.locator("option").all_text_contents() == ["notify only"]
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    page.get_by_role("button", name="Send").click()
+    expect(chosen).to_be_hidden()
+    for _ in range(100):
+        if channel.world.desk.decisions[before:]:
+            break
+        page.wait_for_timeout(100)
+    [decision] = channel.world.desk.decisions[before:]
+    assert (decision.verdict, decision.playbook) == ("other_playbook", "notify_only")

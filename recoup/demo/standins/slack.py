@@ -33,6 +33,8 @@ class SlackStandIn:
         self.messages: list[dict[str, Any]] = []
         self.views: dict[str, dict[str, Any]] = {}
         self.homes: dict[str, dict[str, Any]] = {}
+        self.asked: dict[str, dict[str, Any]] = {}
+        """Forms that are open before a person on the page."""
         self.files: dict[str, bytes] = {}
         self.groups: dict[str, list[str]] = {}
         self.scopes = "chat:write,commands,files:write,usergroups:read"
@@ -50,6 +52,8 @@ class SlackStandIn:
                 Route("/_upload/{file_id}", self._upload, methods=["POST"]),
                 Route("/_respond", self._respond, methods=["POST"]),
                 Route("/_control/click", self._click, methods=["POST"]),
+                Route("/_control/press", self._press, methods=["POST"]),
+                Route("/_control/send", self._send, methods=["POST"]),
                 WebSocketRoute("/link", self.link.serve),
                 Route("/", self._page),
                 Mount("/static", StaticFiles(directory=str(STATIC))),
@@ -199,6 +203,28 @@ class SlackStandIn:
         if status == 0:
             return JSONResponse({"ok": False, "error": "no such button"}, 404)
         return JSONResponse({"ok": status == 200, "status": status})
+
+    async def _press(self, request: Request) -> Response:
+        """Press a button on the page; the answer has the form that Recoup opens, if it does."""
+        wanted = await request.json()
+        status, view = await self.person.click(
+            str(wanted["action_id"]),
+            user=str(wanted["user"]),
+            option=str(wanted.get("option") or ""),
+            message=self.find(str(wanted["ts"])),
+        )
+        if view is not None:
+            self.asked[str(wanted["user"])] = view
+        return JSONResponse({"ok": status == 200, "view": view})
+
+    async def _send(self, request: Request) -> Response:
+        """Send the form that is open before a person."""
+        sent = await request.json()
+        view = self.asked.pop(str(sent["user"]), None)
+        if view is None:
+            return JSONResponse({"ok": False, "error": "no form is open"}, 404)
+        status = await self.person.send(view, str(sent["user"]), dict(sent["values"]))
+        return JSONResponse({"ok": status == 200})
 
 
 def _blocks(body: dict[str, Any]) -> list[Any]:

@@ -83,16 +83,27 @@ class SlackPerson:
 
         Returns the status of the last answer, 0 when there is no such button.
         """
-        found = self._find(action_id, message)
-        if found is None:
-            return 0
-        shown, block, element, chosen = found
-        payload = self._click(shown, block, element, option or chosen, user)
-        status = await self.interact(payload)
-        view = await self._form(payload["trigger_id"], element, option or chosen)
+        status, view = await self.click(action_id, user=user, option=option, message=message)
         if view is not None:
             status = await self.submit(view, user, reason, playbook)
         return status
+
+    async def click(
+        self,
+        action_id: str,
+        *,
+        user: str = "U_ANNA",
+        option: str = "",
+        message: dict[str, Any] | None = None,
+    ) -> tuple[int, dict[str, Any] | None]:
+        """Press a button or choose from the menu; return the status and the form that opens."""
+        found = self._find(action_id, message)
+        if found is None:
+            return 0, None
+        shown, block, element, chosen = found
+        payload = self.payload_of(shown, block, element, option or chosen, user)
+        status = await self.interact(payload)
+        return status, await self._form(payload["trigger_id"], element, option or chosen)
 
     def _find(
         self, action_id: str, message: dict[str, Any] | None
@@ -107,7 +118,7 @@ class SlackPerson:
                         return shown, block, element, action_id
         return None
 
-    def _click(
+    def payload_of(
         self,
         message: dict[str, Any],
         block: dict[str, Any],
@@ -115,6 +126,7 @@ class SlackPerson:
         option: str,
         user: str,
     ) -> dict[str, Any]:
+        """Return what Slack sends for a click."""
         action = {
             "type": element["type"],
             "action_id": element["action_id"],
@@ -153,7 +165,7 @@ class SlackPerson:
         return None
 
     async def submit(self, view: dict[str, Any], user: str, reason: str, playbook: str = "") -> int:
-        """Send a form, filled in."""
+        """Send a form with a reason and, where it asks for one, a playbook."""
         values: dict[str, Any] = {"reason": {"text": {"value": reason}}}
         for block in view["blocks"]:
             if block.get("block_id") == "playbook":
@@ -161,6 +173,10 @@ class SlackPerson:
                 shown = playbook.replace("_", " ")
                 chosen = next((o for o in options if o["text"]["text"] == shown), options[0])
                 values["playbook"] = {"name": {"selected_option": chosen}}
+        return await self.send(view, user, values)
+
+    async def send(self, view: dict[str, Any], user: str, values: dict[str, Any]) -> int:
+        """Send a form with the values of its fields, by block and action."""
         filled = {**view, "id": f"V-{self._slack.number()}", "state": {"values": values}}
         return await self.interact(
             {

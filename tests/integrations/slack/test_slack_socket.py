@@ -55,7 +55,7 @@ async def test_the_same_envelope_again_decides_nothing_new(
         await here.ask()
         shown = json.loads(json.dumps(here.message))
         block = next(b for b in shown["blocks"] if b["type"] == "actions")
-        payload = slack.person._click(shown, block, block["elements"][0], "", "U_ANNA")
+        payload = slack.person.payload_of(shown, block, block["elements"][0], "", "U_ANNA")
         await slack.link.send("interactive", payload)
         await slack.link.send("interactive", payload)
         while len(here.said) < 2:

@@ -1,6 +1,6 @@
 // Renders Block Kit messages and turns clicks into signed interactions (the stand-in signs them).
 const box = document.querySelector("#messages"), person = document.querySelector("#person");
-const form = document.querySelector("#form"), reason = document.querySelector("#reason");
+const form = document.querySelector("#form");
 const EMOJI = { mag: "🔍", raised_hand: "✋", gear: "⚙️", hourglass_flowing_sand: "⏳", white_check_mark: "✅", no_entry_sign: "🚫", speech_balloon: "💬", rotating_light: "🚨", ghost: "👻", memo: "📝", checkered_flag: "🏁" };
 let shown = "";
 const el = (tag, cls, text) => { const e = document.createElement(tag); if (cls) e.className = cls; if (text !== undefined) e.textContent = text; return e; };
@@ -16,20 +16,40 @@ function mrkdwn(target, text) {
   }
   return target;
 }
-async function click(action, option) {
-  let why = "";
-  const asks = ["reject", "false_positive", "other_playbook"];
-  if (asks.includes(action.action_id) || asks.includes(option)) {
-    document.querySelector("#form-title").textContent = option || action.text.text;
-    form.showModal();
-    await new Promise((done) => form.addEventListener("close", done, { once: true }));
-    if (form.returnValue !== "send") return;
-    why = reason.value;
-  } else if (action.confirm && !confirm(action.confirm.text.text)) return;
-  await fetch("/_control/click", { method: "POST", body: JSON.stringify({ action_id: action.action_id, user: person.value, reason: why, option }) });
+const post = async (path, body) => (await fetch(path, { method: "POST", body: JSON.stringify({ ...body, user: person.value }) })).json();
+async function click(ts, action, option) {
+  if (!option && action.confirm && !confirm(action.confirm.text.text)) return;
+  const answer = await post("/_control/press", { ts, action_id: action.action_id, option });
+  if (answer.view) ask(answer.view);
   refresh();
 }
-function block(b) {
+// The form as Recoup asks for it: texts, fields to fill in, choices.
+function field(b, values) {
+  if (b.type !== "input") return mrkdwn(el("p", "section"), b.text.text);
+  const label = el("label", "", b.label.text), e = b.element, put = (v) => { (values[b.block_id] ||= {})[e.action_id] = { type: e.type, ...v }; };
+  let x;
+  if (e.type === "static_select") {
+    x = el("select"); e.options.forEach((o, n) => x.append(new Option(plain(o.text.text), n)));
+    x.onchange = () => put({ selected_option: e.options[x.value] }); x.onchange();
+  } else {
+    x = el(e.multiline ? "textarea" : "input"); x.maxLength = e.max_length || 3000; x.oninput = () => put({ value: x.value || null }); x.oninput();
+  }
+  x.required = !b.optional; label.append(x);
+  const row = el("div", "field"); row.append(label);
+  if (b.hint) { const hint = el("p", "hint", b.hint.text); hint.id = `hint-${b.block_id}`; x.setAttribute("aria-describedby", hint.id); row.append(hint); }
+  return row;
+}
+function ask(view) {
+  const values = {}, inner = el("form"), title = el("h2", "", view.title.text), row = el("p", "actions");
+  inner.method = "dialog"; title.id = "form-title";
+  const send = el("button", "primary", view.submit.text), back = el("button", "", view.close.text);
+  send.value = "send"; back.value = "back"; back.formNoValidate = true; row.append(send, back);
+  inner.append(title, ...view.blocks.map((b) => field(b, values)), row);
+  form.replaceChildren(inner); form.returnValue = ""; form.showModal();
+  (inner.querySelector("textarea, input, select") || send).focus();
+  form.onclose = async () => { if (form.returnValue === "send") { await post("/_control/send", { values }); refresh(); } };
+}
+function block(b, ts) {
   if (b.type === "header") return el("p", "head", plain(b.text.text));
   if (b.type === "section") {
     const s = el("div", "section");
@@ -44,8 +64,8 @@ function block(b) {
   for (const a of b.elements || []) {
     if (a.type === "overflow") {
       const s = el("select"); s.setAttribute("aria-label", "More"); s.append(new Option("…", ""));
-      a.options.forEach((o) => s.append(new Option(o.text.text, o.value))); s.onchange = () => s.value && click(a, s.value); row.append(s);
-    } else { const x = el("button", a.style || "", plain(a.text.text)); x.onclick = () => click(a); row.append(x); }
+      a.options.forEach((o) => s.append(new Option(o.text.text, o.value))); s.onchange = () => { const wish = s.value; s.value = ""; if (wish) click(ts, a, wish); }; row.append(s);
+    } else { const x = el("button", a.style || "", plain(a.text.text)); x.onclick = () => click(ts, a); row.append(x); }
   }
   return row;
 }
@@ -59,7 +79,7 @@ async function refresh() {
   for (const m of got.messages.filter((x) => !x.thread_ts)) {
     const row = el("article", "message"); row.append(el("div", "avatar", "R"));
     const body = el("div"); body.append(el("b", "", m.ephemeral ? "Recoup (only you see this)" : "Recoup"));
-    if (m.blocks.length) m.blocks.forEach((b) => body.append(block(b))); else body.append(el("p", m.ephemeral ? "ephemeral" : "", plain(m.text)));
+    if (m.blocks.length) m.blocks.forEach((b) => body.append(block(b, m.ts))); else body.append(el("p", m.ephemeral ? "ephemeral" : "", plain(m.text)));
     for (const t of got.messages.filter((x) => x.thread_ts && x.thread_ts === m.ts)) body.append(el("div", "thread", plain(t.text)));
     row.append(body); box.append(row);
   }
