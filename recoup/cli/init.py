@@ -59,6 +59,7 @@ def init(
     """
     from recoup.domain.clock import SystemClock
     from recoup.starting.answers import ENVIRONMENT_FILE
+    from recoup.starting.environment import read_environment
     from recoup.starting.files import new_files, refuse_existing, write
     from recoup.starting.steps import steps
 
@@ -79,7 +80,8 @@ def init(
     write(folder, files)
     files.append(_with_keys(answers))
     write(folder, files[-1:])
-    _tell(answers, files, steps(answers), as_json=as_json)
+    write_key = read_environment(files[-1].text).get("RECOUP_TRACKER_WRITE_KEYS", "")
+    _tell(answers, files, steps(answers, write_key), as_json=as_json)
 
 
 def _answers(given: dict[str, Any], *, ask: bool) -> "Answers":
@@ -99,11 +101,16 @@ def _answers(given: dict[str, Any], *, ask: bool) -> "Answers":
 
     questions: list[tuple[str, str, Any, Callable[[str], Any]]] = [
         ("shop", "What is the shop called?", "My shop", str),
-        ("sources", f"Where do its events come from? ({', '.join(SOURCES)})", "api", sources),
+        (
+            "sources",
+            f"Where do its events come from? (of {', '.join(SOURCES)}; several with commas)",
+            "api",
+            sources,
+        ),
         ("chat", "Where are people asked? (slack, pages)", "pages", chat),
         (
             "vendors",
-            f"What alters the shop? ({', '.join(VENDORS)}, none)",
+            f"What alters the shop? (of {', '.join(VENDORS)}; several with commas, or none)",
             likely_vendors(Path()),
             lambda text: several(text, VENDORS),
         ),

@@ -23,13 +23,13 @@ _CHANGES = {
 }
 _EVENTS = {
     "api": "your servers: POST {url}/v1/events, one JSON object a line, key RECOUP_EVENTS_KEY",
-    "tracker": 'the tracker: <script async src="{url}/recoup.js" data-key="WRITE_KEY"></script> on '
-    "every page; the key is RECOUP_TRACKER_WRITE_KEYS, your pages are allowed_origins",
-    "segment": "Segment: the library's host is {url}, its write key RECOUP_TRACKER_WRITE_KEYS",
-    "ga4": "GA4: send to {url}/mp/collect?api_secret=WRITE_KEY too (RECOUP_TRACKER_WRITE_KEYS); "
+    "tracker": 'the tracker: <script async src="{url}/recoup.js" data-key="{key}"></script> on '
+    "every page (docs/tracker.md has what to say besides); your pages are allowed_origins",
+    "segment": "Segment: the library's host is {url}, its write key {key}",
+    "ga4": "GA4: send to {url}/mp/collect?api_secret={key} too; "
     "past days by `recoup import FILE --format ga4`",
     "snowplow": "Snowplow: a second collector at {url}, post path "
-    "/com.snowplowanalytics.snowplow/tp2?key=WRITE_KEY (RECOUP_TRACKER_WRITE_KEYS)",
+    "/com.snowplowanalytics.snowplow/tp2?key={key}",
     "shopify": _CHANGES["shopify"],
 }
 
@@ -41,8 +41,8 @@ class Steps(Frozen):
     further: tuple[str, ...]
 
 
-def steps(answers: Answers) -> Steps:
-    """Return what a new user does next."""
+def steps(answers: Answers, write_key: str = "") -> Steps:
+    """Return what a new user does next; the write key is public, so it stands in what to copy."""
     folder = answers.folder
     source = f". {shlex.quote(str(folder / ENVIRONMENT_FILE))}"
     event = shlex.quote(str(folder / FIRST_EVENT))
@@ -53,19 +53,20 @@ def steps(answers: Answers) -> Steps:
         f"--data-binary @{event}",
         'recoup change record --kind config --title "Recoup was set up"',
     )
-    return Steps(commands=commands, further=tuple(_further(answers)))
+    return Steps(commands=commands, further=tuple(_further(answers, write_key)))
 
 
-def _further(answers: Answers) -> list[str]:
+def _further(answers: Answers, write_key: str) -> list[str]:
     url = answers.public_url or UNKNOWN_URL
     env = str(answers.folder / ENVIRONMENT_FILE)
     found = [
         f"look: {answers.local_url}; sign in with RECOUP_KEY, or by the link that "
-        "`recoup keys link NAME --role admin` prints"
+        "`recoup keys link NAME --role admin` prints",
+        "ask: `recoup doctor` says what has arrived, what works, and how to mend what does not",
     ]
     told = [_EVENTS[name] for name in answers.sources]
     told += [_CHANGES[name] for name in answers.vendors]
-    found += [text.format(url=url, env=env) for text in dict.fromkeys(told)]
+    found += [text.format(url=url, env=env, key=write_key) for text in dict.fromkeys(told)]
     if answers.chat == "slack":
         found.append(
             f"Slack: make the app from slack-manifest.yaml, put its two tokens into {env} and the "

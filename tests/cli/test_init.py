@@ -101,6 +101,8 @@ def test_five_questions_are_asked_and_a_wrong_answer_is_asked_again() -> None:
     secrets = read_environment(Path("shop/recoup.env").read_text())
     assert {"RECOUP_TRACKER_WRITE_KEYS", "RECOUP_GITLAB_WEBHOOK_TOKEN"} < set(secrets)
     assert "RECOUP_EVENTS_KEY" not in secrets
+    key = secrets["RECOUP_TRACKER_WRITE_KEYS"]
+    assert f'/recoup.js" data-key="{key}"></script>' in done.output  # to be copied as it is
 
 
 def test_an_answer_that_never_comes_writes_nothing() -> None:
