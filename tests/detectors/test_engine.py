@@ -49,6 +49,16 @@ def test_cuts_and_restarts_change_nothing(lines: list[bytes]) -> None:
     assert play(lines, 3_000, restart=True)[0] == once
 
 
+def test_what_arrives_late_counts_the_same_however_blocks_are_cut(lines: list[bytes]) -> None:
+    # Neighbours change places, and every 97th line comes hundreds of lines late.
+    order = sorted(range(len(lines)), key=lambda n: n + (700 if n % 97 == 0 else -3 * (n % 2)))
+    arrived = [lines[number] for number in order]
+    once, evidence = play(arrived, 20_000)
+    assert any(line.startswith("inc_") for line in once)
+    for size in (613, 4_999):
+        assert play(arrived, size) == (once, evidence)
+
+
 def test_the_broken_cohort_is_found_with_its_evidence(lines: list[bytes]) -> None:
     engine = DetectionEngine(CONFIG)
     engine.observe_events(EventBlock(1, len(lines), int(END.timestamp() * 1000), b"\n".join(lines)))
