@@ -25,6 +25,12 @@ BEFORE_MS = 3 * 3600 * 1000
 GROWTH = (0.5, 2.0)
 """By how much a shop's day may differ from the one before."""
 
+UNLIKELY = 8.0
+"""Fewer stay than stayed before, with at most so much evidence, though a flood is what is seen."""
+
+FAR_MORE = 4.0
+"""A flood outweighs so much less evidence that fewer stay."""
+
 
 Covers = Callable[[Exposed], Exposed]
 """Returns those of some trials that are in the cohort in question."""
@@ -42,7 +48,7 @@ class Harm(NamedTuple):
 
 
 class Usual(NamedTuple):
-    """What traffic to expect of the cohort and of everyone since the onset."""
+    """What arrivals at a step to expect of the cohort and of everyone since the onset."""
 
     ratio: float
     """Today's traffic at this time over that of the hours before, for the shop as a whole."""
@@ -51,10 +57,14 @@ class Usual(NamedTuple):
     everyone: float | None
 
 
+UsualAt = Callable[[int], Usual]
+"""Returns what arrivals at a step to expect, by its metric."""
+
+
 def kind_of(
-    harm: Harm, plan: Plan, table: TrialTable, usual: Usual, in_cohort: Covers
+    harm: Harm, plan: Plan, table: TrialTable, usual: UsualAt, in_cohort: Covers
 ) -> IncidentKind:
-    """Return the kind of an alarm, given what traffic is usual."""
+    """Return the kind of an alarm, given what arrivals are usual."""
     if plan.names[harm.metric].startswith(MISSING):
         return IncidentKind.DATA_QUALITY
     if harm.metric >= plan.steps:
@@ -84,25 +94,62 @@ def _beacons_lost(harm: Harm, plan: Plan, table: TrialTable, in_cohort: Covers) 
     return absent >= MIN_MISSING and absent_share >= MISSING_SHARE * lost_share
 
 
-def _flooded(harm: Harm, table: TrialTable, usual: Usual, in_cohort: Covers) -> bool:
-    """Tell whether far more came than came before and than came a day ago, and no more stayed."""
-    everyone = exposed_since(table, harm.metric, True, harm.onset_ms - BEFORE_MS, harm.now_ms)
-    before = in_cohort(everyone)
-    before = before.part(before.exposed_ms < harm.onset_ms)
-    spans = max(harm.now_ms - harm.onset_ms, 60_000) / BEFORE_MS
-    others = int((everyone.exposed_ms >= harm.onset_ms).sum()) - len(harm.trials.leaf)
-    growth = _growth_elsewhere(harm, everyone, len(before.leaf), spans) or usual.ratio
-    came = [(len(before.leaf) * spans * growth)]
-    if usual.inside is not None and usual.everyone is not None:
-        came.append(usual.inside * _day_growth(others, usual.everyone - usual.inside))
-    most = max(expected + math.sqrt(expected) + 1.0 for expected in came)
-    if len(harm.trials.leaf) < FLOOD * most:
+def _flooded(harm: Harm, table: TrialTable, usual: UsualAt, in_cohort: Covers) -> bool:
+    """Tell whether far more came than came before and than came a day ago, and no more stayed.
+
+    Robots that look at pages are most where sessions begin, whichever step they spoil.
+    """
+    here = _Crowd.of(harm, harm.metric, table, usual, in_cohort)
+    crowds = [here] if harm.metric == 0 else [here, _Crowd.of(harm, 0, table, usual, in_cohort)]
+    flood = max(crowd.beyond(FLOOD) for crowd in crowds)
+    if flood <= 0.0:
         return False
     due, observed, _, _ = harm.trials.shortfall()
-    share_due = due / max(len(harm.trials.leaf), 1)
-    stayed = float(before.success.sum()) * spans * growth * share_due
-    fewest = min(AS_MANY[0] * (stayed + 3.0) - 3.0, stayed - 2.0 * math.sqrt(stayed + 1.0))
-    return fewest <= observed <= AS_MANY[1] * (stayed + 3.0) - 3.0
+    stayed = here.stayed * due / max(len(harm.trials.leaf), 1)
+    if observed > AS_MANY[1] * (stayed + 3.0) - 3.0:
+        return False
+    if observed >= min(AS_MANY[0] * (stayed + 3.0) - 3.0, stayed - 2.0 * math.sqrt(stayed + 1.0)):
+        return True
+    return _deviance(observed, stayed) <= min(UNLIKELY, flood / FAR_MORE)
+
+
+class _Crowd(NamedTuple):
+    """Who came to a step since the onset, and how many were to come by each reckoning."""
+
+    came: int
+    expected: list[float]
+    stayed: float
+    """How many successes there were to be, if people did as those before them."""
+
+    @classmethod
+    def of(
+        cls, harm: Harm, metric: int, table: TrialTable, usual: UsualAt, in_cohort: Covers
+    ) -> "_Crowd":
+        everyone = exposed_since(table, metric, True, harm.onset_ms - BEFORE_MS, harm.now_ms)
+        inside = in_cohort(everyone)
+        before = inside.part(inside.exposed_ms < harm.onset_ms)
+        came = len(inside.leaf) - len(before.leaf)
+        spans = max(harm.now_ms - harm.onset_ms, 60_000) / BEFORE_MS
+        since = int((everyone.exposed_ms >= harm.onset_ms).sum())
+        others = len(everyone.leaf) - since - len(before.leaf)
+        known = usual(metric)
+        growth = _growth_elsewhere(others, since - came, spans) or known.ratio
+        expected = [len(before.leaf) * spans * growth]
+        if known.inside is not None and known.everyone is not None:
+            rest = known.everyone - known.inside
+            expected.append(known.inside * _day_growth(since - came, rest))
+        return cls(came, expected, float(before.success.sum()) * spans * growth)
+
+    def beyond(self, times: float) -> float:
+        """Return the log evidence that more came than so many times what was to come; 0 if not."""
+        most = times * max(each + math.sqrt(each) + 1.0 for each in self.expected)
+        return _deviance(self.came, most) if self.came >= most else 0.0
+
+
+def _deviance(count: float, expected: float) -> float:
+    """Return the log-likelihood by which a Poisson count fits itself better than what was due."""
+    expected = max(expected, 1e-9)
+    return (count * math.log(count / expected) if count else 0.0) - count + expected
 
 
 def _day_growth(today: float, yesterday: float) -> float:
@@ -112,9 +159,6 @@ def _day_growth(today: float, yesterday: float) -> float:
     return min(max(today / yesterday, GROWTH[0]), GROWTH[1])
 
 
-def _growth_elsewhere(harm: Harm, everyone: Exposed, inside_before: int, spans: float) -> float:
+def _growth_elsewhere(before: int, since: int, spans: float) -> float:
     """Return by how much the rest of the shop grew since the onset; 0 where there is no rest."""
-    since = int((everyone.exposed_ms >= harm.onset_ms).sum())
-    before = len(everyone.leaf) - since - inside_before
-    after = since - len(harm.trials.leaf)
-    return after / (before * spans) if min(before, after) >= ELSEWHERE else 0.0
+    return since / (before * spans) if min(before, since) >= ELSEWHERE else 0.0
