@@ -263,6 +263,7 @@ SURGE = 1.3
 """A tick teaches at most so many times what was expected."""
 
 TICKS_A_BIN = 10
+TICKS_A_QUARTER = 15
 BUSIER = 1.5
 """So much busier than at this time of other days is believed when the stream is to fall silent."""
 
@@ -277,6 +278,16 @@ class VolumeLearner:
     recent_profile: EWMean = field(default_factory=lambda: EWMean(1 / 45))
     surplus: EWMean = field(default_factory=lambda: EWMean(0.005))
     """Squared deviation over expectation: 1 for a Poisson count, more for a lively shop."""
+
+    clumps: EWMean = field(default_factory=lambda: EWMean(0.05))
+    """The same of quarters of an hour: a session's events come in clumps longer than a tick."""
+    _quarter: Floats = field(default_factory=lambda: np.zeros(3))
+    """Ticks, events and expected ones of the quarter that is under way."""
+
+    @property
+    def liveliness(self) -> float:
+        """How many times the variance of a Poisson count deviations have; at least one."""
+        return max(1.0, self.surplus.get() or 1.0, self.clumps.get() or 1.0)
 
     def expect(self, now_ms: int) -> float:
         """Return the expected count of the tick that begins now; 0 while too little is known."""
@@ -298,12 +309,20 @@ class VolumeLearner:
         if expected > 0:
             self.surplus.update(min(50.0, (count - expected) ** 2 / max(expected, 0.5)))
             count = min(count, max(SURGE * expected, expected + 3.0 * math.sqrt(expected) + 1.0))
+            self._follow_clumps(count, expected)
         place = self._bin(now_ms)
         self.visits[place] += 1.0
         rate = max(1 / self.visits[place], 1 / 60)
         self.profile[place] += rate * (count - self.profile[place])
         self.recent.update(count)
         self.recent_profile.update(self.profile[place])
+
+    def _follow_clumps(self, count: float, expected: float) -> None:
+        self._quarter += (1.0, count, expected)
+        ticks, came, due = self._quarter.tolist()
+        if ticks >= TICKS_A_QUARTER:
+            self.clumps.update(min(50.0, (came - due) ** 2 / max(due, 0.5)))
+            self._quarter[:] = 0.0
 
     @staticmethod
     def _bin(now_ms: int) -> int:

@@ -22,7 +22,7 @@ class VolumeWatch:
     def take(self, start_ms: int, now_ms: int, count: float, *, learn: bool) -> VolumeTick:
         """Take in the count of the tick from ``start_ms`` to ``now_ms``."""
         expected = self.learner.expect(start_ms)
-        surplus = max(1.0, self.learner.surplus.get() or 1.0)
+        surplus = self.learner.liveliness
         sure = self.learner.at_least(start_ms, expected)
         for effect, ratio in enumerate(RATIOS):
             gain = (count * math.log(ratio) + sure * (1 - ratio)) / surplus
