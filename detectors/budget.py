@@ -57,7 +57,7 @@ class Budget:
 
     def renew(self, evidence: Evidence, index: CohortIndex, now_ms: int) -> None:
         """Share the budget out anew over the cohorts that have earned a baseline."""
-        self._describe(index)
+        self._take_in(evidence, index)
         size = len(index)
         born = np.array(index.first_seen_ms, dtype=np.int64)
         old: Bools = now_ms - born >= min(MIN_AGE_MS, self.config.warm_up_ms // 2)
@@ -90,11 +90,9 @@ class Budget:
 
         Return whether there are new ones.
         """
-        start, stop = len(self._depth), len(index)
-        if start == stop:
+        if len(self._depth) == len(index):
             return False
-        self._describe(index)
-        fresh = np.arange(start, stop)[self._changing[start:stop]]
+        fresh = self._take_in(evidence, index)
         judged = np.isfinite(evidence.limit[:, self._rest[fresh]])
         evidence.limit[:, fresh] = np.where(
             judged, self._group_limit[:, self._depth[fresh]], np.inf
@@ -111,20 +109,27 @@ class Budget:
         """Tell of which trials every value has a baseline, given n x W numbers of values."""
         return _known(metric, codes, self.value_is_known)
 
-    def _describe(self, index: CohortIndex) -> None:
-        fresh = index.cohorts[len(self._depth) :]
-        depth = np.array([len(cohort) for cohort in fresh], dtype=np.int64)
-        names = self.config.changing_dimensions
-        changing = np.array([not names.isdisjoint(cohort.root) for cohort in fresh], dtype=bool)
+    def _take_in(self, evidence: Evidence, index: CohortIndex) -> Ints:
+        """Describe new cohorts; return those that a change made.
+
+        They begin as lively, and as far off their baseline, as their people were without it.
+        """
+        start, names = len(self._depth), self.config.changing_dimensions
+        cohorts = index.cohorts[start:]
+        depth = np.array([len(cohort) for cohort in cohorts], dtype=np.int64)
+        changing = np.array([not names.isdisjoint(cohort.root) for cohort in cohorts], dtype=bool)
         self._depth = np.concatenate([self._depth, depth])
         self._changing = np.concatenate([self._changing, changing])
         rest = [
             index.number_of({key: v for key, v in cohort.root.items() if key not in names})
             if is_made
             else EVERYONE_ID
-            for cohort, is_made in zip(fresh, changing.tolist(), strict=True)
+            for cohort, is_made in zip(cohorts, changing.tolist(), strict=True)
         ]
         self._rest = np.concatenate([self._rest, np.array(rest, dtype=np.int64)])
+        fresh = np.flatnonzero(changing) + start
+        evidence.inherit(fresh, self._rest[fresh])
+        return fresh
 
     def _judge_values(self, evidence: Evidence, index: CohortIndex, age_ms: Ints) -> None:
         """A value is known once it is old, or not quite so old but has taught much."""

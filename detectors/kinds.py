@@ -5,7 +5,7 @@ many more sessions than before reach the start of a step, and as many as before 
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from detectors.localising import Exposed, exposed_since
@@ -20,6 +20,8 @@ AS_MANY = (0.7, 1.3)
 BROWSING = 2
 """Floods are seen at steps that begin at one of so many first types: who pays is no robot."""
 
+LATELY_MS = 15 * 60_000
+MOST_OF_IT = 0.5
 ELSEWHERE = 50
 BEFORE_MS = 3 * 3600 * 1000
 GROWTH = (0.5, 2.0)
@@ -48,7 +50,7 @@ class Harm(NamedTuple):
 
 
 class Usual(NamedTuple):
-    """What arrivals at a step to expect of the cohort and of everyone since the onset."""
+    """What arrivals at a step to expect of the cohort and of everyone since some moment."""
 
     ratio: float
     """Today's traffic at this time over that of the hours before, for the shop as a whole."""
@@ -57,8 +59,8 @@ class Usual(NamedTuple):
     everyone: float | None
 
 
-UsualAt = Callable[[int], Usual]
-"""Returns what arrivals at a step to expect, by its metric."""
+UsualAt = Callable[[int, int], Usual]
+"""Returns what arrivals at a step, by its metric, to expect since a moment."""
 
 
 def kind_of(
@@ -67,17 +69,28 @@ def kind_of(
     """Return the kind of an alarm, given what arrivals are usual."""
     if plan.names[harm.metric].startswith(MISSING):
         return IncidentKind.DATA_QUALITY
-    if harm.metric >= plan.steps:
-        return IncidentKind.BUSINESS
-    if _beacons_lost(harm, plan, table, in_cohort):
+    if harm.metric < plan.steps and _beacons_lost(harm, plan, table, in_cohort):
         return IncidentKind.DATA_QUALITY
-    if (
-        plan.start[harm.metric] < BROWSING
-        and not harm.is_made
-        and _flooded(harm, table, usual, in_cohort)
+    if not harm.is_made and any(
+        _flooded(each, table, usual, in_cohort)
+        for each in _where_robots_show(harm, plan, table, in_cohort)
     ):
         return IncidentKind.TRAFFIC
     return IncidentKind.BUSINESS
+
+
+def _where_robots_show(
+    harm: Harm, plan: Plan, table: TrialTable, in_cohort: Covers
+) -> Iterator[Harm]:
+    """Yield the harm at steps that robots spoil: its own, or all if it is no step's."""
+    browsing = [step for step in range(plan.steps) if plan.start[step] < BROWSING]
+    if harm.metric < plan.steps:
+        if harm.metric in browsing:
+            yield harm
+        return
+    for step in browsing:
+        trials = in_cohort(exposed_since(table, step, True, harm.onset_ms, harm.now_ms))
+        yield harm._replace(metric=step, trials=trials)
 
 
 def _beacons_lost(harm: Harm, plan: Plan, table: TrialTable, in_cohort: Covers) -> bool:
@@ -97,9 +110,27 @@ def _beacons_lost(harm: Harm, plan: Plan, table: TrialTable, in_cohort: Covers) 
 def _flooded(harm: Harm, table: TrialTable, usual: UsualAt, in_cohort: Covers) -> bool:
     """Tell whether far more came than came before and than came a day ago, and no more stayed.
 
-    Robots that look at pages are most where sessions begin, whichever step they spoil.
+    It is asked of all the time since the onset, and of the last minutes if most of the harm is
+    theirs: an onset may well be told too early where few people are.
     """
+    if _is_flood(harm, table, usual, in_cohort):
+        return True
+    since_ms = harm.now_ms - LATELY_MS
+    lately = harm.trials.part(harm.trials.exposed_ms >= since_ms)
+    if since_ms <= harm.onset_ms or _missed(lately) < MOST_OF_IT * _missed(harm.trials):
+        return False
+    return _is_flood(harm._replace(onset_ms=since_ms, trials=lately), table, usual, in_cohort)
+
+
+def _missed(trials: Exposed) -> float:
+    """Return how many successes are missing."""
+    _, observed, expected, _ = trials.shortfall()
+    return expected - observed
+
+
+def _is_flood(harm: Harm, table: TrialTable, usual: UsualAt, in_cohort: Covers) -> bool:
     here = _Crowd.of(harm, harm.metric, table, usual, in_cohort)
+    # Robots that look at pages are most where sessions begin, whichever step they spoil.
     crowds = [here] if harm.metric == 0 else [here, _Crowd.of(harm, 0, table, usual, in_cohort)]
     flood = max(crowd.beyond(FLOOD) for crowd in crowds)
     if flood <= 0.0:
@@ -132,7 +163,7 @@ class _Crowd(NamedTuple):
         spans = max(harm.now_ms - harm.onset_ms, 60_000) / BEFORE_MS
         since = int((everyone.exposed_ms >= harm.onset_ms).sum())
         others = len(everyone.leaf) - since - len(before.leaf)
-        known = usual(metric)
+        known = usual(metric, harm.onset_ms)
         growth = _growth_elsewhere(others, since - came, spans) or known.ratio
         expected = [len(before.leaf) * spans * growth]
         if known.inside is not None and known.everyone is not None:

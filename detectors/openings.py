@@ -72,7 +72,7 @@ class Desk:
             harm,
             self.plan,
             self.table,
-            partial(self._usual, harm, cohort, usual_ratio),
+            partial(self._usual, cohort, usual_ratio, now_ms),
             lambda each: self._inside(cohort, each),
         )
         return self._opening(harm, cohort, alarmed, kind, effect)
@@ -186,12 +186,14 @@ class Desk:
                 best = (lost, math.sqrt(max(variance, 0.0)) * rate, lost / max(orders, 1e-9))
         return best
 
-    def _usual(self, harm: Harm, cohort: Cohort, ratio: float, metric: int) -> Usual:
-        """Return what arrivals at a step are usual of a cohort and of everyone since the onset."""
+    def _usual(
+        self, cohort: Cohort, ratio: float, now_ms: int, metric: int, since_ms: int
+    ) -> Usual:
+        """Return what arrivals at a step are usual of a cohort and of everyone since a moment."""
 
         def yesterday(who: Cohort) -> float | None:
             return self.arrivals.a_day_before(
-                metric, partial(self.index.covered, who), harm.onset_ms, harm.now_ms
+                metric, partial(self.index.covered, who), since_ms, now_ms
             )
 
         return Usual(ratio, yesterday(cohort), yesterday(EVERYONE))

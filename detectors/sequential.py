@@ -102,6 +102,13 @@ class Evidence:
         found = settle(count, *tick, *tuned, self.score, self.left_zero, now_ms // 1000, high)
         return high[:, :found].T
 
+    def inherit(self, cohorts: Ints, parents: Ints) -> None:
+        """Let new cohorts begin with what was learned of others: their bias and liveliness."""
+        for values in (self.seen, self.expected, self.bias, self.dispersion):
+            values[:, cohorts] = values[:, parents]
+        for values in (self.surplus, self.windows, self.size):
+            values[:, :, cohorts] = values[:, :, parents]
+
     def calibrate(self, matured: Matured, members: Members) -> None:
         """Take in matured trials: what cohorts always are off by, and how lively they are."""
         _tally(*matured.tallied, *members, self.learned, self.window)
