@@ -2,13 +2,16 @@
 
 import base64
 import json
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Container, Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import schemathesis
+from fastapi import FastAPI
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from recoup.app import App, build
@@ -17,13 +20,17 @@ from recoup.settings import load
 from recoup.web.app import build_web
 
 KEY, WRITE_KEY = "full-key", "wk_browser"
-PAGES_OF_THEIR_OWN = {
+WRITING = {"POST", "PUT", "PATCH", "DELETE"}
+FORMS = {
     "/signin",
     "/signin/link",
     "/signout",
+    "/freeze",
     "/incidents/{incident_id}/decide",
+    "/incidents/{incident_id}/label",
     "/incidents/{incident_id}/unlabel",
 }
+"""What pages post: HTML forms with a token of their own, so none of the API's document."""
 BOUNDED = settings(
     max_examples=12,
     deadline=None,
@@ -88,43 +95,95 @@ def _send(client: TestClient, case: Any, headers: dict[str, str], query: dict[st
     return client.request(**kept)
 
 
-def test_no_route_fails_whatever_comes(document: Any, client: TestClient) -> None:
+def _whatever_comes(client: TestClient, reached: dict[str, set[int]]) -> Callable[[Any], None]:
+    """Return the check that nothing fails, with a key; it notes how each operation answered."""
     basic = base64.b64encode(f"{WRITE_KEY}:".encode()).decode()
-    statuses = Counter[int]()
 
     def examine(case: Any) -> None:
         is_segment = "Segment" in str(case.operation.definition.raw.get("summary"))
         scheme = f"Basic {basic}" if is_segment else f"Bearer {KEY}"
         query = {"key": WRITE_KEY, "api_secret": WRITE_KEY}
         answer = _send(client, case, {"Authorization": scheme}, query)
-        statuses[answer.status_code] += 1
+        reached[case.operation.label].add(answer.status_code)
         assert answer.status_code < 500, f"{case.operation.label}: {answer.text}"
         if case.operation.path.startswith("/hooks/"):
             assert answer.status_code == 401
 
-    _each(document, examine, methods={"GET", "POST"})
-    assert {200, 202, 204, 401, 422} <= set(statuses)  # the fuzzing reached what is inside
+    return examine
+
+
+def _without_a_key(client: TestClient) -> Callable[[Any], None]:
+    """Return the check that nothing is taken that has neither key nor signature."""
+
+    def examine(case: Any) -> None:
+        answer = _send(client, case, {"Authorization": ""}, {})
+        assert answer.status_code in (401, 404, 422), f"{case.operation.label}: {answer.text}"
+
+    return examine
+
+
+def test_no_route_fails_whatever_comes(document: Any, client: TestClient) -> None:
+    reached: defaultdict[str, set[int]] = defaultdict(set)
+    _each(document, _whatever_comes(client, reached), methods={"GET", *WRITING})
+    assert {200, 202, 204, 401, 422} <= set().union(*reached.values())
+    operations = [found.ok() for found in document.get_all_operations()]
+    assert set(reached) == {one.label for one in operations}  # none of another method is left
+    shut_out = {label for label, statuses in reached.items() if statuses <= {401, 403}}
+    assert {label for label in shut_out if "/hooks/" not in label} == set()
 
 
 def test_nothing_is_taken_without_a_key_or_a_signature(
     document: Any, client: TestClient, app: App
 ) -> None:
     before = app.store.head()
-
-    def examine(case: Any) -> None:
-        answer = _send(client, case, {"Authorization": ""}, {})
-        assert answer.status_code in (401, 404, 422), f"{case.operation.label}: {answer.text}"
-
-    _each(document, examine, methods={"POST"})
+    _each(document, _without_a_key(client), methods=WRITING)
     assert app.store.head() == before
 
 
-def test_every_route_that_takes_something_in_is_in_the_document(web: Any) -> None:
+def test_a_route_that_fails_or_takes_anything_would_be_found() -> None:
+    web = FastAPI()
+
+    @web.post("/v1/broken", responses={422: {"description": "refused"}})
+    def broken(body: dict[str, Any]) -> None:
+        if body:
+            raise RuntimeError
+
+    with TestClient(web, raise_server_exceptions=False) as client:
+        document = schemathesis.openapi.from_dict(web.openapi())
+        with pytest.raises(AssertionError, match="POST /v1/broken"):
+            _each(document, _whatever_comes(client, defaultdict(set)), methods={"POST"})
+        with pytest.raises(AssertionError, match="POST /v1/broken"):
+            _each(document, _without_a_key(client), methods={"POST"})
+
+
+def test_every_route_that_takes_something_in_is_in_the_document_or_a_form(web: Any) -> None:
     documented = web.openapi()["paths"]
-    takes = {
-        route.path for route in web.routes if "POST" in (getattr(route, "methods", None) or ())
-    }
-    assert takes - set(documented) - PAGES_OF_THEIR_OWN == {"/hooks/{vendor}"}
+    assert _posts(web) - set(documented) - FORMS - {"/hooks/{vendor}"} == set()
+    assert _posts(web) >= FORMS
+
+
+def _posts(web: Any) -> set[str]:
+    return {route.path for route in web.routes if "POST" in (getattr(route, "methods", None) or ())}
+
+
+@pytest.mark.parametrize("path", sorted(FORMS))
+@BOUNDED
+@given(data=st.data())
+def test_a_form_of_a_page_takes_nothing_from_elsewhere_and_never_fails(
+    client: TestClient, app: App, path: str, data: st.DataObject
+) -> None:
+    names = st.sampled_from(["_csrf", "key", "token", "verdict", "reason", "frozen", "label", "x"])
+    fields = data.draw(st.dictionaries(names, st.text(max_size=40), max_size=6))
+    raw = data.draw(st.one_of(st.none(), st.binary(max_size=60)))
+    kind = "application/x-www-form-urlencoded"
+    headers = {"Content-Type": data.draw(st.sampled_from([kind, "multipart/form-data", "x/y"]))}
+    content = urlencode(fields).encode() if raw is None else raw
+    before = app.store.head()
+    address = path.replace("{incident_id}", "inc_1")
+    answer = client.post(address, content=content, headers=headers, follow_redirects=False)
+    assert answer.status_code < 500, answer.text
+    assert app.store.head() == before
+    assert client.get("/audit", follow_redirects=False).status_code in (303, 401)  # nobody is in
 
 
 @pytest.mark.parametrize(
