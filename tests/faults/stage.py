@@ -108,7 +108,12 @@ class Stage:
             await asyncio.sleep(0.02)
         go_on()
         await asyncio.sleep(DOWN_S)
-        await asyncio.to_thread(self.postgres.ensure_postgres_running)
+        while True:
+            # On a slow machine it takes longer to be ready than its starter is willing to wait.
+            with contextlib.suppress(subprocess.SubprocessError):
+                await asyncio.to_thread(self.postgres.ensure_postgres_running)
+                return
+            await asyncio.sleep(1.0)
 
     # The play
 
