@@ -95,13 +95,13 @@ class Labels:
 
 def said_of(found: Preview) -> str:
     """Return a preview in one sentence for people."""
+    past = f"Of {found.past} past incidents" if found.past != 1 else "Of the one past incident"
     if not found.removed and not found.hidden:
         return (
-            f"Of {found.past} past incidents this label alone would have kept none from opening; "
+            f"{past} this label alone would have kept none from opening; "
             "about two that are alike silence a pattern."
         )
-    text = f"Of {found.past} past incidents this label would have kept {len(found.removed)} from "
-    text += "opening"
+    text = f"{past} this label would have kept {len(found.removed)} from opening"
     if found.hidden:
         text += f", and would have hidden {len(found.hidden)} that proved real"
     return f"{text}."

@@ -241,12 +241,12 @@ def _percent(value: float, *, signed: bool) -> str:
     if math.isnan(value):
         return "-"
     digits = 0 if abs(value) >= 0.1 or value == 0 else 1
-    return f"{value:+.{digits}%}" if signed else f"{value:.{digits}%}"
+    return f"{value:+z.{digits}%}" if signed else f"{value:.{digits}%}"
 
 
 def _rows(times: Sequence[int], lines: Sequence[Line], *, signed: bool) -> list[list[str]]:
     every = max(1, math.ceil(len(times) / MOST_ROWS))
-    form = "{:+.1%}" if signed else "{:.1%}"
+    form = "{:+z.1%}" if signed else "{:.1%}"
     return [
         [
             f"{from_ms(times[i]):%d %b %H:%M}",

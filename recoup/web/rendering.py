@@ -54,7 +54,7 @@ class Renderer:
         )
         self._templates.filters.update(
             percent=lambda value: f"{value:.1%}",
-            signed=lambda value: f"{value:+.1%}",
+            signed=lambda value: f"{value:+z.1%}",
             words=words,
             lasting=lasting,
             moment=moment,
