@@ -86,7 +86,8 @@ def test_a_recorded_payload_is_one_that_the_vendor_describes(delivery: dict[str,
 
 def test_every_entry_says_where_it_is_from_and_is_used() -> None:
     sources = [CONTRACTS["$defs_source"]]
-    for each in CONTRACTS["requests"] + CONTRACTS["deliveries"] + CONTRACTS["slack"]:
+    described = [*CONTRACTS["requests"], *CONTRACTS["deliveries"], *CONTRACTS["slack"]]
+    for each in [*described, CONTRACTS["slack_manifest"]]:
         sources.append(each["source"])
         jsonschema.Draft202012Validator.check_schema({**each["body"], "$defs": CONTRACTS["$defs"]})
     for source in sources:

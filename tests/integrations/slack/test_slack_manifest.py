@@ -1,16 +1,23 @@
 """The manifest that is shipped fits the app: command, events, and the scopes of what it calls."""
 
+import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from pydantic import SecretStr
 from ruamel.yaml import YAML
 
 from integrations.slack.app import COMMAND, build_bolt
 from integrations.slack.settings import SlackSettings
+from recoup.starting.answers import Answers
+from recoup.starting.files import new_files
 
 ROOT = Path(__file__).parents[3]
+CONTRACTS = Path(__file__).parents[1] / "public_contracts.json"
+DESCRIBED = json.loads(CONTRACTS.read_text())["slack_manifest"]
 SCOPE_OF = {
     "chat_postMessage": "chat:write",
     "chat_update": "chat:write",
@@ -54,10 +61,22 @@ def test_command_events_and_buttons_come_to_the_app(manifest: dict[str, Any]) ->
     assert {url.removeprefix("https://recoup.example.com") for url in urls} == {"/slack/events"}
 
 
-def test_texts_keep_the_limits_of_a_manifest(manifest: dict[str, Any]) -> None:
-    assert len(manifest["display_information"]["name"]) <= 35
-    assert len(manifest["display_information"]["description"]) <= 140
-    assert len(manifest["features"]["slash_commands"][0]["description"]) <= 2000
+def test_it_is_a_manifest_as_slack_describes_one(manifest: dict[str, Any]) -> None:
+    jsonschema.Draft202012Validator(DESCRIBED["body"]).validate(manifest)
+    misspelt = {**manifest["settings"], "socket_mode": True}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**manifest, "settings": misspelt}, DESCRIBED["body"])
+
+
+@pytest.mark.parametrize("shop", ["A", 'Acme: #1 "and" more', "Wirkwarenhandel " * 3])
+@pytest.mark.parametrize("url", ["", "http://127.0.0.1:8787", "https://recoup.example"])
+def test_so_is_what_init_writes_for_any_shop(shop: str, url: str) -> None:
+    answers = Answers(folder=Path("shop"), shop=shop, chat="slack", public_url=url)
+    files = {
+        each.place: each.text for each in new_files(answers, datetime(2026, 11, 25, tzinfo=UTC))
+    }
+    text = files["slack-manifest.yaml"]
+    jsonschema.validate(YAML(typ="safe").load(text), DESCRIBED["body"])
 
 
 async def test_the_app_is_built_without_asking_slack_anything() -> None:
