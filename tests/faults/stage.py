@@ -110,7 +110,7 @@ class Stage:
         await asyncio.sleep(DOWN_S)
         while True:
             # On a slow machine it takes longer to be ready than its starter is willing to wait.
-            with contextlib.suppress(subprocess.SubprocessError):
+            with contextlib.suppress(subprocess.SubprocessError, AssertionError):
                 await asyncio.to_thread(self.postgres.ensure_postgres_running)
                 return
             await asyncio.sleep(1.0)
