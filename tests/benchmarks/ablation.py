@@ -86,7 +86,7 @@ def _without_the_waiting() -> None:
 VARIANTS: dict[str, tuple[Callable[[], None], dict[str, Any]]] = {
     ALL: (lambda: None, {}),
     "without the likelihood of trials that wait": (_without_the_waiting, {}),
-    "one size of effect (50 %)": (lambda: None, {"drops": (0.5,)}),
+    "one size of effect (50 %)": (lambda: None, {"drops": (0.5,) * 6}),
     "single values only": (lambda: None, {"max_cohort_dims": 1}),
     "no triples": (lambda: None, {"max_cohort_dims": 2}),
     "without a cohort's slow correction": (lambda: _as_judged(0.0, None), {}),
