@@ -25,9 +25,8 @@ from recoup.domain.cohort import Cohort
 from recoup.domain.facts import IncidentClosed, IncidentOpened, NewFact, Resolution
 
 MIN_SHORTFALL = 3.0
-RISE_PRICE = 3.0
-"""Log evidence that a rise of errors or slow calls must show before it corroborates a drop."""
-
+ERRORS_PRICE = 3.0
+"""Log evidence that a rise of errors must show before it corroborates a drop."""
 AT_ONCE = 4
 SHARPENED_MS = 6 * 60_000
 HALF_HOUR_MS = 30 * 60_000
@@ -173,7 +172,7 @@ class Response:
         onset_ms, _ = evidence.onset_of(metric, row)
         limit = float(evidence.limit[metric, row])
         if statistic < limit and metric < self.watching.plan.steps:
-            statistic += self._corroboration(row, onset_ms, now_ms)
+            statistic += self._errors(row, onset_ms, now_ms)
         if statistic < limit:
             return False
         if not self.watching.budget.has_own_baseline(row):
@@ -184,20 +183,18 @@ class Response:
         learned = max(float(evidence.learned[metric, row]), 1.0)
         return bool(statistic / (1.0 + mine / learned) >= limit)
 
-    def _corroboration(self, row: int, onset_ms: int, now_ms: int) -> float:
-        """Return what errors or slow calls in a cohort add to the evidence of a drop there."""
-        plan = self.watching.plan
-        gains = [self._rise(metric, row, onset_ms, now_ms) for metric in (plan.error, plan.slow)]
-        return min(max(0.0, max(gains) - RISE_PRICE), CORROBORATION)
+    def _errors(self, row: int, onset_ms: int, now_ms: int) -> float:
+        """Return what script errors in a cohort add to the evidence of a drop there.
 
-    def _rise(self, metric: int, row: int, onset_ms: int, now_ms: int) -> float:
-        """Return the evidence that a metric rose in a cohort since a moment."""
-        watching = self.watching
-        if watching.evidence.is_calm(metric, row, RISE_PRICE):
+        Slow calls add none: they come before a drop tells whose it is, and alarm by themselves.
+        """
+        watching, metric = self.watching, self.watching.plan.error
+        if watching.evidence.is_calm(metric, row, ERRORS_PRICE):
             return 0.0
         trials = exposed_since(watching.table, metric, False, onset_ms, now_ms)
         inside = trials.part(watching.index.covered(watching.index.cohorts[row], trials.leaf))
-        return float(inside.gains().sum(axis=0).max(initial=0.0))
+        gain = float(inside.gains().sum(axis=0).max(initial=0.0))
+        return min(max(0.0, gain - ERRORS_PRICE), CORROBORATION)
 
     def _open(self, opening: Opening, statistic: float, limit: float, now_ms: int) -> Facts:
         facts, incident = opening_facts(

@@ -17,7 +17,7 @@ from detectors.trials import LEAST, MOST, Bools, Floats, Ints
 Singles = npt.NDArray[np.float32]
 UP = math.exp(BIAS_LIMIT)
 CORROBORATION = 6.0
-"""So much of the evidence for a drop may come from errors or slow calls in the same cohort."""
+"""So much of the evidence for a drop may come from errors in the same cohort."""
 
 
 @compiled
