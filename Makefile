@@ -35,7 +35,7 @@ demo: $(RUN) ## break a shop, watch Recoup find and repair it (ARGS=--auto-appro
 test: $(DEV) ## the everyday suite
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not chaos" $(ARGS)
 
-chaos: $(DEV) ## the roles killed 50 times under load on each back end; some minutes
+chaos: $(DEV) ## the roles, and serve with all of them, killed 50 times under load on each back end; half an hour
 	$(BIN)/python -m pytest -q -s -m chaos tests/chaos $(ARGS)
 
 check: $(DEV) ## format, lint, types, import contracts

@@ -31,7 +31,7 @@ class Difference:
     def text(self) -> str:
         """Return it as a sentence."""
         return (
-            f"Since it was made, those it touches fell {-self.mid:+.0%} against the others "
+            f"Since it was made, those it touches moved by {-self.mid:+.0%} against the others "
             f"({-self.high:+.0%} to {-self.low:+.0%}, 90 %)."
         )
 

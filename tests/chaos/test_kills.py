@@ -83,7 +83,7 @@ def test_roles_killed_under_load(url: str, load: Load, place: Callable[[str], An
 @pytest.mark.timeout(3600)
 def test_serve_killed_under_load(url: str, place: Callable[[str], Any]) -> None:
     """The supervisor with all of its children, Temporal included."""
-    load = Load(8, seed=3)
+    load = Load(50, seed=3)
     here = place(url)
     senders = here.senders(load.bodies, LINES_A_BODY, load.seed)
     chance = random.Random(load.seed)
