@@ -1,7 +1,7 @@
 """Evidence of comparison: those whom a change touches against all others, and more of it or less.
 
-Differences in differences guard against a baseline that is wrong for everybody: what counts is by
-how much more the touched fell, since the change, than the others did.
+Differences in differences guard against a baseline that is wrong for everybody: what counts is how
+the touched moved, since the change, against the others.
 """
 
 import math
@@ -22,7 +22,7 @@ DOSE_SLOPE = 0.5
 
 @dataclass(frozen=True)
 class Difference:
-    """By how much more the touched fell than the others, as shares of what was expected."""
+    """By how much the touched moved against the others, as shares of what was expected."""
 
     mid: float
     low: float
@@ -31,8 +31,8 @@ class Difference:
     def text(self) -> str:
         """Return it as a sentence."""
         return (
-            f"Since it was made, those it touches moved by {-self.mid:+.0%} against the others "
-            f"({-self.high:+.0%} to {-self.low:+.0%}, 90 %)."
+            f"Since it was made, those it touches moved by {self.mid:+.0%} against the others "
+            f"({self.low:+.0%} to {self.high:+.0%}, 90 %)."
         )
 
 

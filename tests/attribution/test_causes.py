@@ -177,7 +177,9 @@ def test_an_investigation_goes_from_cheap_to_dear_and_stops_when_nothing_could_c
     assert answer is not None
     assert answer.first.change_id == "own"
     assert 2 <= len(answer.sentences) <= 5
-    assert [f.kind for f in answer.first.findings].count("difference") == 1
+    compared = [f.text for f in answer.first.findings if f.kind == "difference"]
+    assert len(compared) == 1
+    assert "those it touches moved by -" in compared[0]
     assert answer.shares[0].dimension == "country"
     assert answer.shares[0].value == "DE"
 
