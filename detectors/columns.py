@@ -95,9 +95,11 @@ class Leaves:
     texts: list[dict[str, str]] = field(default_factory=list)
     folded: dict[str, int] = field(default_factory=dict)
     by_text: dict[bytes, int] = field(default_factory=dict)
-    _of_text: Ints = field(default_factory=lambda: np.full(1024, -1, dtype=np.int64))
+    of_text: Ints = field(default_factory=lambda: np.full(1024, -1, dtype=np.int64))
+    """The leaf of each text; -1 where ``number`` was not asked for it yet."""
     _by_dims: dict[tuple[tuple[str, str], ...], int] = field(default_factory=dict)
-    _joins: Ints = field(default_factory=lambda: np.zeros((2, FIRST_ROOM), dtype=np.int64))
+    joins: Ints = field(default_factory=lambda: np.zeros((2, FIRST_ROOM), dtype=np.int64))
+    """The hash table of the pairs that ``joined`` was asked for."""
     _joined: int = 0
     _values: set[tuple[str, str]] = field(default_factory=set)
     _counts: dict[str, int] = field(default_factory=dict)
@@ -119,39 +121,29 @@ class Leaves:
             known = self.by_text.setdefault(key, len(self.texts))
             if known == len(self.texts):
                 self.texts.append(dims)
-                if len(self._of_text) < len(self.texts):
-                    self._of_text = np.append(self._of_text, np.full_like(self._of_text, -1))
+                if len(self.of_text) < len(self.texts):
+                    self.of_text = np.append(self.of_text, np.full_like(self.of_text, -1))
         return known
-
-    @property
-    def of_text(self) -> Ints:
-        """The leaf of each text; -1 where ``number`` was not asked for it yet."""
-        return self._of_text
-
-    @property
-    def joins(self) -> Ints:
-        """The hash table of the pairs that ``joined`` was asked for."""
-        return self._joins
 
     def number(self, text: int) -> int:
         """Return the leaf of a text, numbering it if it is new."""
-        leaf = int(self._of_text[text])
+        leaf = int(self.of_text[text])
         if leaf < 0:
-            leaf = self._of_text[text] = self._intern(self.texts[text])
+            leaf = self.of_text[text] = self._intern(self.texts[text])
         return leaf
 
     def joined(self, before: int, after: int) -> int:
         """Return the leaf with the values of one and, where it has none, those of one before."""
         key = join_key(before, after)
-        slot = find_slot(self._joins[0], key)
-        if self._joins[0, slot] != key:
+        slot = find_slot(self.joins[0], key)
+        if self.joins[0, slot] != key:
             leaf = self._intern({**self.dims[before], **self.dims[after]})
-            self._joins[:, slot] = key, leaf
+            self.joins[:, slot] = key, leaf
             self._joined += 1
-            if 2 * self._joined > self._joins.shape[1]:
-                self._joins = rehashed(self._joins)
+            if 2 * self._joined > self.joins.shape[1]:
+                self.joins = rehashed(self.joins)
             return leaf
-        return int(self._joins[1, slot])
+        return int(self.joins[1, slot])
 
     def _intern(self, dims: dict[str, str]) -> int:
         key = tuple(sorted(dims.items()))

@@ -59,8 +59,7 @@ class Evidence:
         self.pending = np.zeros((8, metrics, 0))
         self._slot = np.zeros((metrics, 0), dtype=np.int32)
         """Where the sums of a row are in this tick; -1 while nothing was told of it."""
-        self._sums = np.zeros((0, 2 * effects), dtype=np.float32)
-        self._touched = np.empty((2, 0), dtype=np.int64)
+        self._forget_tick()
         self.doubt = self._doubt()
         self.grow(1)
 
@@ -70,6 +69,15 @@ class Evidence:
     bias: Floats
     dispersion: Floats
     limit: Floats
+
+    def _forget_tick(self) -> None:
+        self._sums = np.empty((0, 2 * self.ratios.shape[1]), dtype=np.float32)
+        self._touched = np.empty((2, 0), dtype=np.int64)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A snapshot need not carry megabytes that mean nothing between ticks.
+        self._forget_tick()
+        return vars(self)
 
     def grow(self, cohorts: int) -> bool:
         """Make room for at least so many cohorts; tell whether it had to be made."""

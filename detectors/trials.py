@@ -139,8 +139,6 @@ class TrialTable:
         self.lags = [LagModel(horizon) for horizon in horizons_ms]
         self.first = 0
         self.count = 0
-        self._learned = 0
-        """Trials before this place have all reached their horizon."""
         self._ints = np.zeros((5, FIRST_ROOM), dtype=np.int64)
         self._floats = np.zeros((2, FIRST_ROOM))
         # The places of trials that have not told all, and of those that have not matured.

@@ -119,8 +119,7 @@ def touches(evidence: IncidentEvidence, up: Sequence[Risen], kind: ChangeKind) -
     if evidence.metric_name.startswith("volume:"):
         return SILENCE[kind]
     found = BY_STEP.get(evidence.metric_name, OTHER_STEPS).get(kind, 0.0)
-    kinds = {each.kind for each in up}
-    kinds.add(evidence.metric_name)
+    kinds = {each.kind for each in up} | {evidence.metric_name}
     return found + sum(BY_SIGNAL[each].get(kind, 0.0) for each in sorted(kinds & set(BY_SIGNAL)))
 
 
