@@ -124,6 +124,20 @@ def test_two_faults_need_two_incidents() -> None:
     assert [pair.claim.id for pair in both.matched.pairs if pair.claim] == ["i1", "i2"]
 
 
+def test_what_nobody_could_notice_is_a_miss_but_told_apart() -> None:
+    hopeless = truth(cohort={"country": "DE"}, bound_minutes=None)
+    missed = judged([truth(), hopeless], [claim()])
+    found = figures([missed])
+    assert found["recall_business"] == 0.5
+    assert found["recall_noticeable"] == 1
+    assert "bounded" in table([missed])
+    assert "bound none; MISSED" in cases([missed])
+
+    late = truth(cohort={"os": "Linux"}, bound_minutes=150.0)
+    assert figures([judged([truth(), late], [claim()])])["recall_noticeable"] == 0.5
+    assert figures([judged([hopeless], [])])["recall_noticeable"] is None
+
+
 def test_innocent_disturbances_ask_for_nothing_and_excuse_nothing() -> None:
     shift = truth(fault="mix_shift", kind="traffic", innocent=True, bound_minutes=None)
     found = figures([judged([shift], [claim()], "mix_shift")])

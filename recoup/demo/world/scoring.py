@@ -80,6 +80,11 @@ def _recall(pairs: Sequence[Pair]) -> float | None:
     return _mean(float(pair.claim is not None) for pair in pairs)
 
 
+def _can_be_noticed(pair: Pair) -> bool:
+    """Tell whether all trials of a fault together suffice for anyone to notice it."""
+    return pair.truth.bound_minutes is not None
+
+
 def _false_a_day(judged: Sequence[Judged]) -> float | None:
     days = sum(one.period.days for one in judged)
     return sum(len(one.false_business) for one in judged) / days if days else None
@@ -158,6 +163,7 @@ def _detection(judged: Sequence[Judged]) -> Figures:
         "days": sum(one.period.days for one in judged),
         "business_faults": float(len(business)),
         "recall_business": _recall(business),
+        "recall_noticeable": _recall(list(filter(_can_be_noticed, business))),
         "recall_data_quality": _recall(quality),
         "recall_traffic": _recall(traffic),
         "delay_minutes_median": _median(_present(map(delay_minutes, business))),

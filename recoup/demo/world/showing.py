@@ -18,6 +18,7 @@ from recoup.demo.world.scoring import (
 
 _COLUMNS = (
     ("recall_business", "recall"),
+    ("recall_noticeable", "bounded"),
     ("recall_data_quality", "dq"),
     ("recall_traffic", "traffic"),
     ("delay_minutes_median", "minutes"),
