@@ -81,7 +81,7 @@ class Budget:
             made = self._changing[:size]
             own = np.where(made, (total / count)[depth], weight[metric])
             limit = portion[depth] + np.log(np.maximum(total, 1.0)[depth] / np.maximum(own, 1.0))
-            evidence.limit[metric, :size] = np.where(mine, limit, np.inf)
+            evidence.set_limit((metric, slice(size)), np.where(mine, limit, np.inf))
             self._group_limit[metric] = portion + np.log(count)
         self._judge_values(evidence, index, now_ms - born)
 
@@ -94,10 +94,9 @@ class Budget:
             return False
         fresh = self._take_in(evidence, index)
         judged = np.isfinite(evidence.limit[:, self._rest[fresh]])
-        evidence.limit[:, fresh] = np.where(
-            judged, self._group_limit[:, self._depth[fresh]], np.inf
-        )
-        evidence.limit[self.plan.steps :, fresh[self._depth[fresh] > 2]] = np.inf
+        limit = np.where(judged, self._group_limit[:, self._depth[fresh]], np.inf)
+        limit[self.plan.steps :, self._depth[fresh] > 2] = np.inf
+        evidence.set_limit((slice(None), fresh), limit)
         self._widen(index)
         return True
 

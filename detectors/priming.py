@@ -89,7 +89,7 @@ class Priming:
             for found, limit in ((primed.children, primed.limits[1]), (rows, primed.limits[0])):
                 present = evidence.limit[: self.steps, found]
                 lowered = np.where(np.isfinite(present), np.minimum(present, limit), present)
-                evidence.limit[: self.steps, found] = lowered
+                evidence.set_limit((slice(self.steps), found), lowered)
 
     def _start(self, index: CohortIndex, now_ms: int) -> bool:
         """Begin to watch what changes name whose time has come; tell whether there were any."""

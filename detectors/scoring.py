@@ -15,6 +15,11 @@ from detectors.hourly import BIAS_LIMIT
 from detectors.trials import LEAST, MOST, Bools, Floats, Ints
 
 Singles = npt.NDArray[np.float32]
+Places = npt.NDArray[np.int32]
+FREE = -1
+"""The place of a row that is watched, while nothing was told of it."""
+
+UNWATCHED = -2
 UP = math.exp(BIAS_LIMIT)
 CORROBORATION = 6.0
 """So much of the evidence for a drop may come from errors in the same cohort."""
@@ -32,9 +37,8 @@ def scatter(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
     flat: Narrow,
     start: Ints,
     stop: Ints,
-    limit: Floats,
     touched: Ints,
-    slot: npt.NDArray[np.int32],
+    slot: Places,
     sums: Singles,
 ) -> int:
     """Add what trials told to the sums of the rows (metric, cohort) that are watched.
@@ -45,15 +49,18 @@ def scatter(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
     effects = ratios.shape[1]
     width = 2 * effects
     gain = np.empty(width, dtype=np.float32)
+    watched = np.empty(np.max(stop[leaf] - start[leaf]), dtype=np.int32)
     count = 0
     for i in range(len(leaf)):
         m = metric[i]
         for e in range(effects):
             gain[e], gain[effects + e] = _gain(p[i], ratios[m, e], before[i], after[i], won[i])
+        # Who is not watched is left out without a branch, which no processor could foresee.
+        many = 0
         for k in range(start[leaf[i]], stop[leaf[i]]):
-            c = flat[k]
-            if limit[m, c] == np.inf:
-                continue
+            watched[many] = flat[k]
+            many += slot[m, flat[k]] != UNWATCHED
+        for c in watched[:many]:
             place = slot[m, c]
             if place < 0:
                 slot[m, c] = count
@@ -71,14 +78,14 @@ def scatter(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
 def settle(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
     count: int,
     touched: Ints,
-    slot: npt.NDArray[np.int32],
+    slot: Places,
     sums: Singles,
     bias: Floats,
     dispersion: Floats,
     limit: Floats,
     doubt: Floats,
     score: Singles,
-    left_zero: npt.NDArray[np.int32],
+    left_zero: Places,
     now_s: int,
     high: Ints,
 ) -> int:
@@ -88,7 +95,7 @@ def settle(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
     zero = np.float32(0.0)
     for i in range(count):
         m, c = touched[0, i], touched[1, i]
-        slot[m, c] = -1
+        slot[m, c] = FREE
         off, share = np.float32(bias[m, c]), np.float32(1.0 / dispersion[m, c])
         top = zero
         for e in range(effects):

@@ -25,7 +25,8 @@ class Seasons:
             inside = np.flatnonzero(index.within(period.cohort))
             for number, name in enumerate(self.metrics):
                 if period.covers(name, now):
-                    evidence.limit[number, inside] += extra(period.eagerness)
+                    raised = evidence.limit[number, inside] + extra(period.eagerness)
+                    evidence.set_limit((number, inside), raised)
 
     def extra_of(self, metric: str, now_ms: int) -> float:
         """Return how much more evidence a metric of everyone needs now, such as a volume."""

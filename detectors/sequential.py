@@ -14,7 +14,7 @@ import numpy.typing as npt
 from detectors.cohorts import Members, Narrow
 from detectors.compiled import compiled
 from detectors.hourly import HOT, believe, close_window, cool_down, judge
-from detectors.scoring import Singles, scatter, settle
+from detectors.scoring import FREE, UNWATCHED, Singles, scatter, settle
 from detectors.trials import LEAST, MOST, Bools, Floats, Ints, Matured, Told
 
 WOBBLE_MEMORY = 0.99
@@ -35,7 +35,7 @@ class Evidence:
     baseline, above 1 its odds over those of the baseline.
     """
 
-    BY_COHORT = ("learned", "seen", "expected", "bias", "dispersion", "limit")
+    BY_COHORT = ("learned", "seen", "expected", "bias", "dispersion", "_limit")
     WINDOWED = ("window", "surplus", "windows", "size", "pending")
 
     def __init__(self, ratios: Floats) -> None:
@@ -58,7 +58,7 @@ class Evidence:
         # What waits to be believed: seen, expected; then, by window length, surprise, count, size.
         self.pending = np.zeros((8, metrics, 0))
         self._slot = np.zeros((metrics, 0), dtype=np.int32)
-        """Where the sums of a row are in this tick; -1 while nothing was told of it."""
+        """Where the sums of a row are in this tick, if something was told of it."""
         self._forget_tick()
         self.doubt = self._doubt()
         self.grow(1)
@@ -68,7 +68,19 @@ class Evidence:
     expected: Floats
     bias: Floats
     dispersion: Floats
-    limit: Floats
+    _limit: Floats
+
+    @property
+    def limit(self) -> Floats:
+        """The evidence that each row must reach, to be read; infinity where it is not watched."""
+        limit = self._limit.view()
+        limit.flags.writeable = False
+        return limit
+
+    def set_limit(self, rows: Any, limit: Any) -> None:
+        """Set the thresholds of the rows (metric, cohort) that an index picks."""
+        self._limit[rows] = limit
+        self._slot[rows] = np.where(np.isfinite(self._limit[rows]), FREE, UNWATCHED)
 
     def _forget_tick(self) -> None:
         self._sums = np.empty((0, 2 * self.ratios.shape[1]), dtype=np.float32)
@@ -91,7 +103,7 @@ class Evidence:
             old = getattr(self, name)
             shape = list(old.shape)
             shape[axis] = more
-            fill = {"dispersion": 1.0, "limit": np.inf, "_slot": -1}.get(name, 0)
+            fill = {"dispersion": 1.0, "_limit": np.inf, "_slot": UNWATCHED}.get(name, 0)
             fresh = np.full(shape, fill, dtype=old.dtype)
             setattr(self, name, np.concatenate([old, fresh], axis=axis))
         self.room += more
@@ -104,9 +116,9 @@ class Evidence:
             self._touched = np.empty((2, 2 * most), dtype=np.int64)
             self._sums = np.empty((2 * most, 2 * self.ratios.shape[1]), dtype=np.float32)
         tick = self._touched, self._slot, self._sums
-        count = scatter(*told, self.ratios, *members, self.limit, *tick)
+        count = scatter(*told, self.ratios, *members, *tick)
         high = np.empty((2, count), dtype=np.int64)
-        tuned = self.bias, self.dispersion, self.limit, self.doubt
+        tuned = self.bias, self.dispersion, self._limit, self.doubt
         found = settle(count, *tick, *tuned, self.score, self.left_zero, now_ms // 1000, high)
         return high[:, :found].T
 
@@ -184,7 +196,7 @@ class Evidence:
         Each CUSUM is the largest of those sums, over the row's liveliness; half the price leaves
         room for effects between those that are watched. A row nobody watches may be anything.
         """
-        if not np.isfinite(self.limit[metric, cohort]):
+        if not np.isfinite(self._limit[metric, cohort]):
             return False
         top = float(self.score[metric, cohort].max()) * float(self.dispersion[metric, cohort])
         return top < price / 2

@@ -95,7 +95,8 @@ class Oddness:
         earned = (evidence.learned[:, :size] >= self._least) & shallow
         for metric in range(len(earned)):
             limit = math.log(self._chances * max(int(earned[metric].sum()), 1))
-            evidence.limit[metric, :size] = np.where(earned[metric], limit, np.inf)
+            limits = np.where(earned[metric], limit, np.inf)
+            evidence.set_limit((metric, slice(size)), limits)
 
     def forget_evidence(self) -> None:
         """Start every test anew; before the warm-up ends nothing may add up."""

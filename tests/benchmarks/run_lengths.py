@@ -87,7 +87,7 @@ def run_of_the_test(setting: Setting, seed: int = 1, promise: int = DAY_MIN) -> 
     rows = setting.replicas * setting.cohorts
     evidence.grow(rows)
     limit = np.log(promise * setting.cohorts)
-    evidence.limit[:, :rows] = limit
+    evidence.set_limit((slice(None), slice(rows)), limit)
     crossings = 0
     for minute, told in enumerate(_minutes(setting, leaves, draw)):
         crossed = {

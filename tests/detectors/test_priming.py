@@ -28,7 +28,7 @@ def shop() -> tuple[Evidence, CohortIndex]:
     ]
     index.ready(np.array([leaves.number(text) for text in texts]), leaves, 0)
     evidence = Evidence(np.array([[0.5], [0.5], [3.0]]))
-    evidence.limit[:, : len(index)] = USUAL
+    evidence.set_limit((slice(None), slice(len(index))), USUAL)
     return evidence, index
 
 
@@ -60,7 +60,7 @@ def test_children_share_what_is_left(shop: tuple[Evidence, CohortIndex]) -> None
 
 
 def test_a_cohort_without_a_baseline_stays_silent(shop: tuple[Evidence, CohortIndex]) -> None:
-    shop[0].limit[:, shop[1].find({"country": "DE"})] = math.inf
+    shop[0].set_limit((slice(None), shop[1].find({"country": "DE"})), math.inf)
     priming = Priming(2, 1.0)
     priming.note(change({"country": "DE"}))
     priming.apply(*shop, to_ms(NOW))
@@ -84,7 +84,7 @@ def test_it_waits_for_its_time_and_is_over_after_it(shop: tuple[Evidence, Cohort
     assert limits(shop, {"country": "DE"})[0] == USUAL
     priming.apply(*shop, to_ms(NOW + timedelta(hours=1)))
     assert limits(shop, {"country": "DE"})[0] < USUAL
-    shop[0].limit[:] = USUAL
+    shop[0].set_limit(slice(None), USUAL)
     priming.apply(*shop, to_ms(NOW + timedelta(hours=1)) + WATCHED_MS)
     assert limits(shop, {"country": "DE"})[0] == USUAL
 
@@ -99,7 +99,7 @@ def test_a_shop_that_changes_all_the_time_pays_with_a_higher_threshold(
     busy.note(change({"country": "DE"}))
     busy.apply(*shop, to_ms(NOW))
     often = limits(shop, {"country": "DE"})[0]
-    shop[0].limit[:] = USUAL
+    shop[0].set_limit(slice(None), USUAL)
     seldom = Priming(2, 1.0)
     seldom.note(change({"country": "DE"}))
     seldom.apply(*shop, to_ms(NOW))

@@ -30,7 +30,7 @@ def shop() -> tuple[Evidence, CohortIndex]:
     texts = [leaves.read(b'{"country":"%s","os":"iOS"}' % country) for country in (b"DE", b"FR")]
     index.ready(np.array([leaves.number(text) for text in texts]), leaves, 0)
     evidence = Evidence(np.array([[0.5], [0.5], [3.0]]))
-    evidence.limit[:, : len(index)] = USUAL
+    evidence.set_limit((slice(None), slice(len(index))), USUAL)
     return evidence, index
 
 
