@@ -95,6 +95,13 @@ class CohortIndex:
             if done < len(stale):  # A cohort of the next leaf has no number yet.
                 self._place(int(stale[done]), now_ms)
 
+    def encode(self, leaf: Ints, leaves: Leaves) -> None:
+        """Number the values of leaves, in their order, and no cohorts yet."""
+        if len(leaves) > len(self._start):
+            self._grow(leaves)
+        for number in dict.fromkeys(leaf[self._has[leaf] == 0].tolist()):
+            self._encode(number, leaves.dims[number])
+
     def codes(self, leaf: int) -> Ints:
         """Return the numbers of the values of a leaf, ascending."""
         found: Ints = self._codes[leaf, : self._has[leaf]]

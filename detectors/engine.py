@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from detectors.charting import chart_rows
-from detectors.columns import NOTHING, Columns, Decoder, Detail, Leaves
+from detectors.columns import NOTHING, TELLING, Columns, Decoder, Detail, Ints, Leaves
 from detectors.configuration import HOUR_MS, DetectionConfig
 from detectors.evidence import to_bytes
 from detectors.evidence_making import Surroundings, cut
 from detectors.layering.stack import LayerStack
 from detectors.response import Response
-from detectors.stretches import Tick
+from detectors.stretches import Span, Stretch, Tick
 from detectors.watching import Watching
 from recoup.domain.base import from_ms, to_ms
 from recoup.domain.changes import Change
@@ -186,23 +186,27 @@ class DetectionEngine:
         is_due = self._buffer.due_ms < until_ms
         due, self._buffer = self._buffer.part(is_due), self._buffer.part(~is_due)
         due = due.part(np.lexsort((due.order, due.time_ms, due.due_ms)))
+        types = self.decoder.types
+        telling = [number for kind, number in types.items() if kind in TELLING]
+        places = np.flatnonzero(np.isin(due.type, telling))
         kept = self._details
         details = [
             (place, kept.pop(order))
-            for place, order in enumerate(due.order.tolist())
+            for place, order in zip(places.tolist(), due.order[places].tolist(), strict=True)
             if order in kept
         ]
-        stretch = self.watching.begin(due, details, self.decoder.types)
-        while self.tick_start < until_ms:
-            tick = stretch.tick(self.tick_start, self.config.tick_ms)
-            self._close_tick(tick, due.part(tick.events), self.tick_start + self.config.tick_ms)
+        span = Span(self.tick_start, until_ms, self.config.tick_ms)
+        stretch = self.watching.begin(due, details, types, span)
+        for tick, counts in zip(stretch, stretch.counts(len(set(types.values()))), strict=True):
+            self._close_tick(stretch, tick, counts)
 
-    def _close_tick(self, tick: Tick, due: Columns, now_ms: int) -> None:
+    def _close_tick(self, stretch: Stretch, tick: Tick, counts: Ints) -> None:
+        now_ms = tick.start_ms + self.config.tick_ms
         warm = now_ms - self.first_ms >= self.config.warm_up_ms
-        high = self.watching.take(tick, due.type, self.decoder.types, warm=warm)
+        high = self.watching.take(stretch, tick, counts, warm=warm)
         self.tick_start = now_ms
         if self.layers:
-            types = self.decoder.types
+            types, due = self.decoder.types, stretch.due.part(tick.events)
             self._out.facts += self.layers.take(due, types, self.watching, now_ms, warm=warm)
         if self.watching.hour_ended(now_ms, now_ms - self.first_ms):
             self.decoder.forget(self.watching.forget(now_ms, self._buffer))

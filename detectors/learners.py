@@ -55,12 +55,12 @@ def _is_weekend(time_ms: Any, first_ms: int) -> Any:
     return weekend & (time_ms - first_ms >= 6 * DAY_MS)
 
 
-def _features_of(time_ms: int, first_ms: int) -> Floats:
+def _features_of(time_ms: int, first_ms: int) -> tuple[float, ...]:
     """Return ``time_features`` of one moment, at a tenth of the cost."""
     weekend = _is_weekend(time_ms, first_ms)
     angle = 2 * math.pi * (time_ms % DAY_MS) / DAY_MS
     waves = (math.sin(angle), math.cos(angle), math.sin(2 * angle), math.cos(2 * angle))
-    return np.array([1.0, float(weekend), *waves])
+    return (1.0, float(weekend), *waves)
 
 
 class ArrayRegression(LogisticRegression):
@@ -204,23 +204,26 @@ class Baseline:
         self._values = np.zeros((metrics, 1))
         self._times = np.zeros((metrics, len(TIMES)))
         self.first_ms = 0
+        self.revision = 0
+        """How often the weights were read."""
 
-    def predict(self, metric: Ints, leaf: Ints, index: CohortIndex, now_ms: int) -> Floats:
-        """Return the probability of success of trials that begin now."""
+    def predict(
+        self, metric: Ints, leaf: Ints, index: CohortIndex, tick: Ints, starts_ms: list[int]
+    ) -> Floats:
+        """Return the probability of success of trials that begin in ticks with these starts."""
         if self._values.shape[1] < len(index.values):
             self.take_over(index)
-        at = self._times @ _features_of(now_ms, self.first_ms)
-        scores = _scores(metric, index.codes_of(leaf), self._values, at)
+        times = np.array([_features_of(start_ms, self.first_ms) for start_ms in starts_ms])
+        scores = _scores(metric, index.codes_of(leaf), self._values, self._times, tick, times)
         for number, learner in enumerate(self.learners):
             for place, cohort in enumerate(learner.accepted):
                 mine = (metric == number) & index.covered(cohort, leaf)
                 scores[mine] += learner.levels[place]
-        levels = np.array([learner.level for learner in self.learners])
-        p: Floats = levels[metric] / (1.0 + np.exp(-scores))
-        return p
+        return _share(metric, scores, np.array([learner.level for learner in self.learners]))
 
     def take_over(self, index: CohortIndex) -> None:
         """Read the weights after the learners have learned, or values became known."""
+        self.revision += 1
         self._values = np.zeros((len(self.learners), len(index.values)))
         for number, learner in enumerate(self.learners):
             learner.read_weights(index)
@@ -230,15 +233,30 @@ class Baseline:
 
 
 @compiled
-def _scores(metric: Ints, codes: Ints, values: Floats, at: Floats) -> Floats:
-    """Return the log odds of trials: of their metric at this time, and of each of their values."""
+def _scores(
+    metric: Ints, codes: Ints, values: Floats, weights: Floats, tick: Ints, times: Floats
+) -> Floats:
+    """Return the log odds of trials: of their metric at their time, and of each of their values.
+
+    They are the same to the bit however many trials are asked for at once.
+    """
     scores = np.empty(len(metric))
     for i in range(len(metric)):
-        score = at[metric[i]]
+        score = 0.0
+        for k in range(times.shape[1]):
+            score += weights[metric[i], k] * times[tick[i], k]
         for value in codes[i]:
             score += values[metric[i], value]
         scores[i] = score
     return scores
+
+
+@compiled
+def _share(metric: Ints, scores: Floats, levels: Floats) -> Floats:
+    shares = np.empty(len(metric))
+    for i in range(len(metric)):
+        shares[i] = levels[metric[i]] / (1.0 + math.exp(-scores[i]))
+    return shares
 
 
 def _level_name(cohort: Cohort) -> str:

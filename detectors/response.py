@@ -57,9 +57,9 @@ class Response:
 
     def decide(self, high: Ints, now_ms: int, *, warm: bool) -> Facts:
         """Return the facts of a tick, given the rows (metric, cohort) whose evidence is high."""
-        self.desk.order_value = self.watching.order_value
-        self.desk.totals = self.watching.totals
         facts: Facts = []
+        if len(high) or self.open:
+            self._tell_desk()
         if warm:
             facts += self._silences(now_ms)
             rows = {(int(metric), int(cohort)) for metric, cohort in high}
@@ -72,6 +72,10 @@ class Response:
             for watch in self.watching.watches:
                 watch.reset()
         return facts + self._follow(now_ms)
+
+    def _tell_desk(self) -> None:
+        self.desk.order_value = self.watching.order_value
+        self.desk.totals = self.watching.totals
 
     def accept(self, incident_id: str) -> None:
         """A false positive: what lasts becomes the cohort's own level, a mere spell is let pass."""
@@ -230,6 +234,7 @@ class Response:
         high = [w for w in watches if w.statistic >= self._volume_limit(w.metric, now_ms)]
         if not high or any(i.metric.startswith("volume:") for i in self.open.values()):
             return []
+        self._tell_desk()
         watch = max(high, key=lambda each: each.statistic)
         rows = [
             r for r in self.watching.volumes if r.tick_ms >= watch.onset_ms - self.config.tick_ms

@@ -78,15 +78,12 @@ class SessionState(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What events came to, in order of time: trials that begin, and trials that succeed."""
+    """What events came to, in order of time."""
 
-    metric: Ints
-    exposed_ms: Ints
-    leaf: Ints
-    success_ms: Ints
-    """Of the trials that begin: when they succeeded already, or -1."""
+    begun: Ints
+    """4 x n, trials that begin: metric, time, leaf, and when they had succeeded already, or -1."""
     won: Ints
-    won_ms: Ints
+    """2 x n, trials that succeed: number and time."""
 
 
 class Sessioniser:
@@ -108,8 +105,8 @@ class Sessioniser:
         within the span of the events: it is an hour at most.
         """
         if len(due.order) == 0:
-            empty = np.empty(0, dtype=np.int64)
-            return empty, Found(empty, empty, empty, empty, empty, empty)
+            empty = np.empty((4, 0), dtype=np.int64)
+            return empty[0], Found(empty, empty[:2])
         self._make_room(int(due.session.max()) + 1)
         # What comes late counts for the tick that takes it in.
         now_ms = np.maximum(due.time_ms, due.due_ms)
@@ -132,7 +129,7 @@ class Sessioniser:
             out,
             won,
         )
-        return leaf, Found(*out[:, :begun].copy(), *won[:, :ended].copy())
+        return leaf, Found(out[:, :begun].copy(), won[:, :ended].copy())
 
     def idle_since(self, limit_ms: int, waiting: Columns) -> set[int]:
         """Return the sessions that ended before a moment, and take their state away."""

@@ -1,74 +1,91 @@
 """A stretch: ticks that close one after the other, whose events become trials all at once.
 
-To sort events, follow their sessions and begin their trials costs about as much for one tick as for
-many; only what decides has to see one tick after the other, with nothing of the later ones.
+To sort events, follow their sessions, begin their trials and predict them costs about as much for
+one tick as for many; only what decides has to see one tick after the other, with nothing of the
+later ones.
 """
 
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from detectors.columns import Columns, Detail, Ints
 from detectors.sessions import Found
+from detectors.trials import Floats
+
+
+class Span(NamedTuple):
+    """Ticks from a moment until another, in Unix milliseconds."""
+
+    start_ms: int
+    until_ms: int
+    tick_ms: int
+
+    @property
+    def edges(self) -> Ints:
+        """When each tick starts, and when the last one ends."""
+        return np.arange(self.start_ms, self.until_ms + 1, self.tick_ms, dtype=np.int64)
 
 
 class Telling(NamedTuple):
-    """An event that says more than its type: its type's number, its time and its leaf.
-
-    ``call`` is 2 for a slow call.
-    """
+    """An event that says more than its type: what, its type, its time and its leaf."""
 
     detail: Detail
-    type: int
+    type: str
     time_ms: int
     leaf: int
-    call: int
 
 
 class Tick(NamedTuple):
-    """What one tick takes in; ``events`` is the place of its events in the stretch."""
+    """What one tick takes in: places in the stretch, and details."""
 
     start_ms: int
     events: slice
-    begun: Found
+    begun: slice
+    won: slice
     details: list[Telling]
 
 
 class Stretch:
-    """The events of consecutive ticks, by tick and within it in order of time."""
+    """The events of consecutive ticks, by tick and within it in order of time.
+
+    ``told`` are details, with the ticks' starts that take them in.
+    """
 
     def __init__(
-        self,
-        due: Columns,
-        leaf: Ints,
-        found: Found,
-        calls: Ints,
-        details: list[tuple[int, Detail]],
+        self, due: Columns, found: Found, told: tuple[Ints, list[Telling]], span: Span
     ) -> None:
         self.due = due
-        self._found = found
-        places = np.array([place for place, _ in details], dtype=np.int64)
-        rows = due.part(places)
-        told = (rows.type, rows.time_ms, leaf[places], calls[places])
-        columns = (column.tolist() for column in told)
-        self._details = list(map(Telling, (detail for _, detail in details), *columns))
-        self._told_ms = rows.due_ms
+        self.found = found
+        self.span = span
+        self.predicted: Floats = np.empty(0)
+        """The probability of success of each trial that begins."""
+        self.predicted_by = -1
+        """The revision of the baseline that predicted."""
+        self._told_ms, self._details = told
 
-    def tick(self, start_ms: int, tick_ms: int) -> Tick:
-        """Return what the tick that starts then takes in."""
-        ends = [start_ms, start_ms + tick_ms]
-        low, high = np.searchsorted(self.due.due_ms, ends).tolist()
-        if low == high:
-            return Tick(start_ms, slice(low, high), self._part(slice(0), slice(0)), [])
-        begun, won = (
-            slice(*np.searchsorted(times, ends).tolist())
-            for times in (self._found.exposed_ms, self._found.won_ms)
-        )
-        told = slice(*np.searchsorted(self._told_ms, ends).tolist())
-        return Tick(start_ms, slice(low, high), self._part(begun, won), self._details[told])
+    def tick_of(self, times_ms: Ints) -> Ints:
+        """Return which of the ticks each moment is in."""
+        return (times_ms - self.span.start_ms) // self.span.tick_ms
 
-    def _part(self, begun: slice, won: slice) -> Found:
-        found = self._found
-        return Found(
-            *(column[begun] for column in found[:4]), *(column[won] for column in found[4:])
+    def counts(self, kinds: int) -> Ints:
+        """Return, ticks x kinds, how many events of each type there are."""
+        ticks = len(self.span.edges) - 1
+        place = self.tick_of(self.due.due_ms) * kinds + self.due.type
+        return np.bincount(place, minlength=ticks * kinds).reshape(ticks, kinds)
+
+    def __iter__(self) -> Iterator[Tick]:
+        """Give the ticks, one after the other."""
+        edges = self.span.edges
+        places = (
+            _between(np.searchsorted(times, edges).tolist())
+            for times in (self.due.due_ms, self.found.begun[1], self.found.won[1], self._told_ms)
         )
+        for start_ms, events, begun, won, told in zip(edges.tolist(), *places, strict=False):
+            yield Tick(start_ms, events, begun, won, self._details[told])
+
+
+def _between(edges: list[int]) -> list[slice]:
+    return [slice(low, high) for low, high in pairwise(edges)]

@@ -14,8 +14,8 @@ from detectors.learners import Baseline, SlownessLearner
 from detectors.priming import Priming
 from detectors.seasons import Seasons
 from detectors.sequential import Evidence
-from detectors.sessions import IDLE_MS, SLOW_METRIC, Found, Sessioniser
-from detectors.stretches import Stretch, Telling, Tick
+from detectors.sessions import IDLE_MS, SLOW_METRIC, Sessioniser
+from detectors.stretches import Span, Stretch, Telling, Tick
 from detectors.trials import Matured, Told, TrialTable
 from detectors.volumes import VolumeWatch
 from recoup.domain.storefront import API_TIMED, ORDER_COMPLETED, PAYMENT_FAILED, SCRIPT_ERROR
@@ -59,32 +59,39 @@ class Watching:
         self.volumes: list[VolumeTick] = []
         self.signals: list[RawSignal] = []
         self.incidents: dict[str, OpenIncident] = {}
-        self.totals: dict[str, float] = {}
+        self._types: dict[int, str] = {}
+        self._totals = np.zeros(0)
         self.order_value = 0.0
         self._ripe: list[Matured] = []
 
     def begin(
-        self, due: Columns, details: list[tuple[int, Detail]], types: dict[str, int]
+        self, due: Columns, details: list[tuple[int, Detail]], types: dict[str, int], span: Span
     ) -> Stretch:
         """Follow the sessions of events that are due, within an hour, and begin their trials.
 
-        ``details`` go with events by their place in ``due``.
+        ``details`` go with events by their place in ``due``; ``types`` are the numbers of all.
         """
         self._note_types(types)
         calls = self._slow_calls(due, details, types)
         number = self.table.next_number
         leaf, found = self.sessioniser.take(due, self._places, self.leaves, number, calls)
-        return Stretch(due, leaf, found, calls, details)
+        stretch = Stretch(due, found, self._telling(due, leaf, details, calls), span)
+        metric, _, leaf, _ = found.begun
+        self.index.encode(leaf, self.leaves)
+        self.index.count(leaf[metric == 0])
+        self.arrivals.note(metric, leaf, span.start_ms)
+        return stretch
 
-    def take(self, tick: Tick, kinds: Ints, types: dict[str, int], *, warm: bool) -> Ints:
+    def take(self, stretch: Stretch, tick: Tick, counts: Ints, *, warm: bool) -> Ints:
         """Take in a tick; return the rows (metric, cohort) whose evidence is high.
 
-        ``kinds`` are the numbers of its events' types, ``types`` the numbers of all.
+        ``counts`` are its events by the number of their type.
         """
         now_ms = tick.start_ms + self.config.tick_ms
-        self._begin(tick.begun, tick.start_ms, now_ms)
-        self._note_details(tick.details, types)
-        self._count(np.bincount(kinds, minlength=len(types)), types, tick.start_ms, now_ms)
+        self._begin(stretch, tick, now_ms)
+        for telling in tick.details:
+            self._note(telling)
+        self._count(counts, tick.start_ms, now_ms)
         told = self.table.tell(now_ms)
         self.index.ready(told.leaf, self.leaves, now_ms)
         if (self.evidence.grow(len(self.index)) or warm) and self.budget.extend(
@@ -100,6 +107,11 @@ class Watching:
         known = self.budget.known(told.metric, self.index.codes_of(told.leaf))
         told = told if known.all() else told.part(known)
         return self.evidence.add(told, self.index.members, now_ms) if told else NO_ROWS
+
+    @property
+    def totals(self) -> dict[str, float]:
+        """How many events of each type came lately, older ones counting less."""
+        return {self._types[number]: n for number, n in enumerate(self._totals.tolist())}
 
     def hour_ended(self, now_ms: int, age_ms: int) -> bool:
         """Learn from the hour if one ended with this tick; tell whether it did.
@@ -143,7 +155,8 @@ class Watching:
         self._ripe.append(matured)
 
     def _note_types(self, types: dict[str, int]) -> None:
-        if len(types) != len(getattr(self, "_places", ())):
+        if len(types) != len(self._types):
+            self._types = {number: kind for kind, number in types.items()}
             places = np.full(max(len(types), max(types.values()) + 1), -1, dtype=np.int64)
             for place, kind in enumerate(self.config.funnel):
                 places[types[kind]] = place
@@ -151,49 +164,64 @@ class Watching:
                 places[types[SCRIPT_ERROR]] = -2
             self._places = places
 
-    def _begin(self, begun: Found, start_ms: int, now_ms: int) -> None:
-        metric, leaf = begun.metric, begun.leaf
-        if len(metric):
+    def _begin(self, stretch: Stretch, tick: Tick, now_ms: int) -> None:
+        metric, exposed_ms, leaf, success_ms = stretch.found.begun[:, tick.begun]
+        if len(leaf):
+            if stretch.predicted_by != self.baseline.revision:
+                self._predict(stretch)
             self.index.ready(leaf, self.leaves, now_ms)
-            predicted = self.baseline.predict(metric, leaf, self.index, start_ms)
-            self.table.admit(*begun[:4], predicted)
-            self.index.count(leaf[metric == 0])
-            self.arrivals.note(metric, leaf, start_ms)
-        self.table.succeed(begun.won, begun.won_ms)
+            predicted = stretch.predicted[tick.begun]
+            self.table.admit(metric, exposed_ms, leaf, success_ms, predicted)
+        self.table.succeed(*stretch.found.won[:, tick.won])
 
-    def _note_details(self, details: list[Telling], types: dict[str, int]) -> None:
-        if details:
-            names = {number: kind for kind, number in types.items()}
-            for detail, kind, time_ms, leaf, call in details:
-                self._note(names[kind], detail, time_ms, leaf, slow=call > 1)
+    def _predict(self, stretch: Stretch) -> None:
+        """Predict all trials of a stretch; again, should the baseline change within it."""
+        metric, exposed_ms, leaf, _ = stretch.found.begun
+        starts = stretch.span.edges[:-1].tolist()
+        tick = stretch.tick_of(exposed_ms)
+        stretch.predicted = self.baseline.predict(metric, leaf, self.index, tick, starts)
+        stretch.predicted_by = self.baseline.revision
 
     def _slow_calls(
         self, due: Columns, details: list[tuple[int, Detail]], types: dict[str, int]
     ) -> Ints:
         """Return 1 for timed calls, 2 for those slower than their endpoint's learned quantile."""
         calls = np.zeros(len(due.order), dtype=np.int64)
-        timed = due.type == types.get(API_TIMED, -1)
+        timed = (due.type == types.get(API_TIMED, -1)).tolist()
         for place, detail in details:
             if timed[place] and detail.text:
                 slowness = self.slowness.setdefault(detail.text, SlownessLearner())
                 calls[place] = 2 if slowness.observe(detail.number) else 1
         return calls
 
-    def _note(self, kind: str, detail: Detail, time_ms: int, leaf: int, *, slow: bool) -> None:
+    def _telling(
+        self, due: Columns, leaf: Ints, details: list[tuple[int, Detail]], calls: Ints
+    ) -> tuple[Ints, list[Telling]]:
+        """Return what events say beyond their type, and the starts of the ticks they are due in."""
+        of_note = [(place, detail) for place, detail in details if calls[place] != 1]
+        places = np.array([place for place, _ in of_note], dtype=np.int64)
+        kinds = [self._types[kind] for kind in due.type[places].tolist()]
+        columns = (due.time_ms[places].tolist(), leaf[places].tolist())
+        told = map(Telling, (detail for _, detail in of_note), kinds, *columns)
+        return due.due_ms[places], list(told)
+
+    def _note(self, telling: Telling) -> None:
+        detail, kind, time_ms, leaf = telling
         if kind == ORDER_COMPLETED:
             rate = ORDER_VALUE_RATE if self.order_value else 1.0
             self.order_value += rate * (detail.number - self.order_value)
         elif kind in (SCRIPT_ERROR, PAYMENT_FAILED):
             self.signals.append(RawSignal(kind, detail.text, time_ms, leaf))
-        elif slow:
+        elif detail.text:
             self.signals.append(RawSignal(SLOW_METRIC, detail.text, time_ms, leaf))
 
-    def _count(self, counts: Ints, types: dict[str, int], start_ms: int, now_ms: int) -> None:
-        for kind, number in types.items():
-            self.totals[kind] = self.totals.get(kind, 0.0) * FADING + int(counts[number])
+    def _count(self, counts: Ints, start_ms: int, now_ms: int) -> None:
+        self._totals = self._totals * FADING
+        self._totals = np.append(self._totals, np.zeros(len(counts) - len(self._totals)))
+        self._totals += counts
         quiet = not any(i.metric.startswith("volume:") for i in self.incidents.values())
-        for watch, kind in zip(self.watches, self.config.funnel, strict=False):
-            row = watch.take(start_ms, now_ms, float(counts[types[kind]]), learn=quiet)
+        for watch, count in zip(self.watches, counts.tolist(), strict=False):
+            row = watch.take(start_ms, now_ms, float(count), learn=quiet)
             self.volumes.append(row)
 
     def _recovering(self, told: Told, now_ms: int) -> Told:

@@ -179,7 +179,7 @@ class LayerStack:
     ) -> Told:
         """Return trials with the share of odd ones that dimensions and the hour let expect."""
         metrics = np.full(len(leaf), metric, dtype=np.int64)
-        p = self._baseline.predict(metrics, leaf, index, now_ms)
+        p = self._baseline.predict(metrics, leaf, index, np.zeros_like(leaf), [now_ms])
         return trials_of(metric, leaf, odd, np.clip(p, LEAST_SHARE, MOST_SHARE))
 
     def _ripen(self, told: Told, index: CohortIndex, now_ms: int) -> None:
