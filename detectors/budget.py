@@ -13,7 +13,7 @@ from detectors.compiled import compiled
 from detectors.configuration import DAY_MS, DetectionConfig
 from detectors.sequential import Evidence
 from detectors.sessions import Plan
-from detectors.trials import Bools, Ints
+from detectors.trials import Bools, Floats, Ints
 
 MONTH_MS = 30 * DAY_MS
 MIN_LEARNED = 150.0
@@ -62,26 +62,18 @@ class Budget:
         born = np.array(index.first_seen_ms, dtype=np.int64)
         old: Bools = now_ms - born >= min(MIN_AGE_MS, self.config.warm_up_ms // 2)
         old[EVERYONE_ID] = True
-        earned = (evidence.learned[:, :size] >= MIN_LEARNED) & old
-        # A cohort that a change made is judged by its other values; those must have earned it.
-        watched = earned | (self._changing[:size] & earned[:, self._rest[:size]])
-        weight = np.maximum(evidence.learned[:, :size], MIN_LEARNED) ** LARGE_FIRST
+        described = self._depth, self._changing, self._rest
         for metric in range(len(self.plan.names)):
-            share, slack = STEP_SHARE / self.plan.steps, np.array(STEP_SLACKS)
+            share, slack, deepest = STEP_SHARE / self.plan.steps, np.array(STEP_SLACKS), 3
             if metric >= self.plan.steps:
                 # Errors and lost beacons are watched to pairs; drill-down goes on from there.
-                slack = np.full(len(DEPTH_SHARES), OTHER_SLACK)
-                watched[metric] &= self._depth[:size] <= 2
+                slack, deepest = np.full(len(DEPTH_SHARES), OTHER_SLACK), 2
                 share = (1 - STEP_SHARE) / (len(self.plan.names) - self.plan.steps)
             portion = np.log(self.chances / (share * np.array(DEPTH_SHARES))) - slack
-            mine, depth = watched[metric], self._depth[:size]
-            count = np.maximum(np.bincount(depth[mine], minlength=len(portion)), 1)
-            total = np.bincount(depth[mine], weight[metric][mine], len(portion))
-            # What a change made has few trials of its own yet; it counts as one of usual size.
-            made = self._changing[:size]
-            own = np.where(made, (total / count)[depth], weight[metric])
-            limit = portion[depth] + np.log(np.maximum(total, 1.0)[depth] / np.maximum(own, 1.0))
-            evidence.set_limit((metric, slice(size)), np.where(mine, limit, np.inf))
+            limit, count = _share_out(
+                evidence.learned[metric, :size], old, described, deepest, portion
+            )
+            evidence.set_limit((metric, slice(size)), limit)
             self._group_limit[metric] = portion + np.log(count)
         self._judge_values(evidence, index, now_ms - born)
 
@@ -152,6 +144,35 @@ class Budget:
     def _made_by_changes(self, index: CohortIndex) -> Bools:
         names = self.config.changing_dimensions
         return np.array([dimension in names for dimension, _ in index.values], dtype=bool)
+
+
+@compiled
+def _share_out(
+    learned: Floats, old: Bools, described: tuple[Ints, Bools, Ints], deepest: int, portion: Floats
+) -> tuple[Floats, Floats]:
+    """Return the thresholds of cohorts, and how many are watched of each depth.
+
+    A cohort that a change made is judged by its other values; those must have earned it.
+    """
+    depth, changing, rest = described
+    limit, weight = np.full(len(learned), np.inf), np.zeros(len(learned))
+    count, total = np.zeros(len(portion)), np.zeros(len(portion))
+    for c in range(len(learned)):
+        earned = old[c] and learned[c] >= MIN_LEARNED
+        if changing[c]:
+            earned = earned or (old[rest[c]] and learned[rest[c]] >= MIN_LEARNED)
+        if earned and depth[c] <= deepest:
+            weight[c] = max(learned[c], MIN_LEARNED) ** LARGE_FIRST
+            count[depth[c]] += 1.0
+            total[depth[c]] += weight[c]
+    count = np.maximum(count, 1.0)
+    for c in range(len(learned)):
+        if weight[c] > 0.0:
+            d = depth[c]
+            # What a change made has few trials of its own yet; it counts as one of usual size.
+            own = total[d] / count[d] if changing[c] else weight[c]
+            limit[c] = portion[d] + math.log(max(total[d], 1.0) / max(own, 1.0))
+    return limit, count
 
 
 @compiled

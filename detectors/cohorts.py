@@ -4,6 +4,7 @@ A cohort's key packs the numbers of its values, in ascending order, into one int
 hash table over plain arrays finds its number, so that a leaf's cohorts cost microseconds.
 """
 
+from array import array
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -19,6 +20,7 @@ Number = TypeVar("Number", int, Ints)
 Narrow = npt.NDArray[np.int32]
 EVERYONE_ID = 0
 VALUE_BITS = 20
+VALUE_MASK = (1 << VALUE_BITS) - 1
 MIN_TRIPLE_SHARE = 0.004
 MIN_TRIPLE_COUNT = 30
 SAME_PEOPLE = 0.97
@@ -40,10 +42,10 @@ class CohortIndex:
         self.max_dims = max_dims
         self.most = most
         self.cohorts: list[Cohort] = [Cohort({})]
-        self._keys: list[int] = [0]
-        self.first_seen_ms: list[int] = [0]
+        self._keys = array("q", [0])
+        self.first_seen_ms = array("q", [0])
         self.values: list[tuple[str, str]] = [("", "")]
-        self.single_of_value: list[int] = [EVERYONE_ID]
+        self.single_of_value = array("q", [EVERYONE_ID])
         self.width = 0
         self._numbers: dict[tuple[str, str], int] = {}
         self._table = np.zeros((2, FIRST_ROOM), dtype=np.int64)
@@ -187,14 +189,9 @@ class CohortIndex:
     def admit(self, now_ms: int) -> int:
         """End a counting period: number the triples with enough traffic; return how many."""
         enough = max(MIN_TRIPLE_COUNT, MIN_TRIPLE_SHARE * self._arrivals)
-        keys, counts = self._counted
         before = len(self)
-        for key in np.sort(keys[(counts >= enough) & (keys >> (2 * VALUE_BITS) > 0)]).tolist():
-            mine = counts[find_slot(keys, key)]
-            a, b, c = unpack(key)
-            pairs = [(a << VALUE_BITS) | b, (a << VALUE_BITS) | c, (b << VALUE_BITS) | c]
-            if max(mine / max(counts[find_slot(keys, p)], 1) for p in pairs) < SAME_PEOPLE:
-                self._number(key, (a, b, c), now_ms)
+        for key in np.sort(_busy(self._counted[0], self._counted[1], self._table[0], enough)):
+            self._number(int(key), unpack(int(key)), now_ms)
         self._counted = np.zeros((2, FIRST_ROOM), dtype=np.int64)
         self._arrivals = self._filled = 0
         if len(self) > before:
@@ -267,8 +264,7 @@ class CohortIndex:
 
 def unpack(key: Number) -> tuple[Number, Number, Number]:
     """Return the numbers of a cohort's values, ascending; 0 where it has fewer than three."""
-    mask = (1 << VALUE_BITS) - 1
-    return key >> (2 * VALUE_BITS), key >> VALUE_BITS & mask, key & mask
+    return key >> (2 * VALUE_BITS), key >> VALUE_BITS & VALUE_MASK, key & VALUE_MASK
 
 
 @compiled
@@ -333,6 +329,28 @@ def _collect(keys: Ints, numbers: Ints, codes: Ints, max_dims: int, found: Ints)
                     found[0, count], found[1, count] = three, numbers[slot]
                     count += 1
     return count
+
+
+@compiled
+def _busy(keys: Ints, counts: Ints, numbered: Ints, enough: float) -> Ints:
+    """Return the keys of triples with enough traffic that are not a pair under a longer name.
+
+    Those that are numbered already are left out.
+    """
+    found = np.empty(len(keys), dtype=np.int64)
+    count = 0
+    for slot in range(len(keys)):
+        key = keys[slot]
+        a, b, c = key >> (2 * VALUE_BITS), key >> VALUE_BITS & VALUE_MASK, key & VALUE_MASK
+        if a == 0 or counts[slot] < enough or numbered[find_slot(numbered, key)] == key:
+            continue
+        share = 0.0
+        for pair in ((a << VALUE_BITS) | b, (a << VALUE_BITS) | c, (b << VALUE_BITS) | c):
+            share = max(share, counts[slot] / max(counts[find_slot(keys, pair)], 1))
+        if share < SAME_PEOPLE:
+            found[count] = key
+            count += 1
+    return found[:count]
 
 
 @compiled

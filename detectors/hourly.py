@@ -21,80 +21,97 @@ SURPLUS_PRIOR = 50.0
 SURPLUS_MEMORY = 0.985
 MOST_SURPRISE = 25.0
 MEMORY = 0.5 ** (1 / BIAS_MEMORY_H)
+FADING_H = 12.0
+"""Evidence fades with this time constant: what takes days to add up is the shop's own drift."""
+
+FADE = math.exp(-1 / FADING_H)
 
 
 @compiled
-def cool_down(score: npt.NDArray[Any], doubt: Floats, fade: float, calm: Bools) -> None:
-    """Tell where no evidence is high, and let all evidence fade."""
-    for m in range(score.shape[0]):
-        for c in range(score.shape[1]):
-            calm[m, c] = True
-            for e in range(score.shape[2]):
-                found = score[m, c, e]
-                if found > 0.0:
-                    if found >= HOT * (1.0 + doubt[m, e] * found):
-                        calm[m, c] = False
-                    score[m, c, e] = found * fade
+def close(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
+    rows: int,
+    score: npt.NDArray[Any],
+    hot: Floats,
+    window: Floats,
+    pending: Floats,
+    bias: Floats,
+    rates: tuple[Floats, Floats],
+    lively: tuple[Floats, Floats, Floats],
+    wobble: Floats,
+    also_long: bool,
+) -> None:
+    """End an hour for the first so many cohorts; the long window too, when it ends.
 
-
-@compiled
-def close_window(window: Floats, pending: Floats, bias: Floats, also_long: bool) -> None:
-    """Move what an hour has seen to what waits to be believed; the long window when it ends.
-
-    ``window`` is by window length: seen, expected, variance. ``pending`` is seen, expected, then by
-    window length: surprise, count, size.
+    All evidence fades; ``hot`` says, by metric and effect, how much of it is high. ``window`` is by
+    window length: seen, expected, variance. ``pending`` is seen, expected, then by window length:
+    surprise, count, size. ``rates`` are seen and expected; ``lively`` is by window length:
+    surprise, windows, size. ``wobble`` is by window length: surprise beyond chance and size, of
+    all cohorts of a metric.
     """
     for m in range(window.shape[2]):
-        for c in range(window.shape[3]):
-            pending[0, m, c] += window[0, 0, m, c]
-            pending[1, m, c] += window[0, 1, m, c]
-            for part in range(3):
-                window[1, part, m, c] += window[0, part, m, c]
-            for kind in range(2 if also_long else 1):
-                seen, expected, variance = window[kind, :, m, c]
-                if variance > 1.0:
-                    off = seen - expected * math.exp(bias[m, c])
-                    pending[2 + 3 * kind, m, c] += min(off * off / variance, MOST_SURPRISE)
-                    pending[3 + 3 * kind, m, c] += 1.0
-                    pending[4 + 3 * kind, m, c] += expected * expected / variance
-                window[kind, :, m, c] = 0.0
+        for c in range(rows):
+            calm = _cool_down(score[m, c], hot[m])
+            _close_window(window[:, :, m, c], pending[:, m, c], bias[m, c], also_long)
+            if calm:
+                _believe(m, c, pending[:, m, c], rates, lively, wobble)
 
 
 @compiled
-def believe(
-    calm: Bools,
+def _cool_down(score: npt.NDArray[Any], hot: Floats) -> bool:
+    """Let the evidence of a row fade; tell whether none of it is high."""
+    calm = True
+    for e in range(len(score)):
+        found = score[e]
+        if found > 0.0:
+            calm = calm and found < hot[e]
+            score[e] = found * FADE
+    return calm
+
+
+@compiled
+def _close_window(window: Floats, pending: Floats, bias: float, also_long: bool) -> None:
+    """Move what an hour has seen of a row to what waits to be believed."""
+    pending[0] += window[0, 0]
+    pending[1] += window[0, 1]
+    for part in range(3):
+        window[1, part] += window[0, part]
+    for kind in range(2 if also_long else 1):
+        seen, expected, variance = window[kind]
+        if variance > 1.0:
+            off = seen - expected * math.exp(bias)
+            pending[2 + 3 * kind] += min(off * off / variance, MOST_SURPRISE)
+            pending[3 + 3 * kind] += 1.0
+            pending[4 + 3 * kind] += expected * expected / variance
+        window[kind, :] = 0.0
+
+
+@compiled
+def _believe(
+    m: int,
+    c: int,
     pending: Floats,
     rates: tuple[Floats, Floats],
     lively: tuple[Floats, Floats, Floats],
     wobble: Floats,
 ) -> None:
-    """Believe what waited, where nothing looks ill; an outage must not excuse itself.
-
-    ``rates`` are seen and expected; ``lively`` is by window length: surprise, windows, size.
-    ``wobble`` is by window length: surprise beyond chance and size, of all cohorts of a metric.
-    """
-    seen, expected = rates
-    surplus, windows, size = lively
-    for m in range(calm.shape[0]):
-        for c in range(calm.shape[1]):
-            if not calm[m, c]:
-                continue
-            seen[m, c] = seen[m, c] * MEMORY + pending[0, m, c]
-            expected[m, c] = expected[m, c] * MEMORY + pending[1, m, c]
-            for kind in range(2):
-                count = pending[3 + 3 * kind, m, c]
-                if count > 0.0:
-                    wobble[kind, 0, m] += pending[2 + 3 * kind, m, c] - count
-                    wobble[kind, 1, m] += pending[4 + 3 * kind, m, c]
-                    fade = SURPLUS_MEMORY**count
-                    surplus[kind, m, c] = surplus[kind, m, c] * fade + pending[2 + 3 * kind, m, c]
-                    windows[kind, m, c] = windows[kind, m, c] * fade + count
-                    size[kind, m, c] = size[kind, m, c] * fade + pending[4 + 3 * kind, m, c]
-            pending[:, m, c] = 0.0
+    """Believe what waited, as nothing looks ill; an outage must not excuse itself."""
+    for rate in range(2):
+        rates[rate][m, c] = rates[rate][m, c] * MEMORY + pending[rate]
+    for kind in range(2):
+        count = pending[3 + 3 * kind]
+        if count > 0.0:
+            wobble[kind, 0, m] += pending[2 + 3 * kind] - count
+            wobble[kind, 1, m] += pending[4 + 3 * kind]
+            fade = SURPLUS_MEMORY**count
+            for part in range(3):
+                learned = lively[part][kind, m, c]
+                lively[part][kind, m, c] = learned * fade + pending[2 + part + 3 * kind]
+    pending[:] = 0.0
 
 
 @compiled
 def judge(
+    rows: int,
     learned: tuple[Floats, Floats, Floats, Floats, Floats],
     wobble: Floats,
     bias: Floats,
@@ -107,7 +124,9 @@ def judge(
     """
     seen, expected, surplus, windows, size = learned
     for m in range(bias.shape[0]):
-        for c in range(bias.shape[1]):
+        for c in range(rows):
+            if expected[m, c] <= 0.0:
+                continue
             ratio = (seen[m, c] + BIAS_PRIOR) / (expected[m, c] + BIAS_PRIOR)
             bias[m, c] = min(max(math.log(ratio), -BIAS_LIMIT), BIAS_LIMIT)
             most = 1.0
@@ -117,3 +136,15 @@ def judge(
                 mean = (surplus[kind, m, c] + SURPLUS_PRIOR * usual) / (count + SURPLUS_PRIOR)
                 most = max(most, mean)
             dispersion[m, c] = most
+
+
+@compiled
+def find_hot(rows: int, score: npt.NDArray[Any], hot: Floats, found: Bools) -> bool:
+    """Mark the rows whose evidence is high; tell whether there are any."""
+    some = False
+    for m in range(score.shape[0]):
+        for c in range(rows):
+            for e in range(score.shape[2]):
+                if score[m, c, e] >= hot[m, e]:
+                    found[m, c] = some = True
+    return some

@@ -5,7 +5,6 @@ to cross ``log(b)`` is at least b, whatever the dependence between cohorts, so t
 from the false-alarm budget and the number of cohorts watched.
 """
 
-import math
 from typing import Any
 
 import numpy as np
@@ -13,15 +12,12 @@ import numpy.typing as npt
 
 from detectors.cohorts import Members, Narrow
 from detectors.compiled import compiled
-from detectors.hourly import HOT, believe, close_window, cool_down, judge
-from detectors.scoring import FREE, UNWATCHED, Singles, scatter, settle
+from detectors.hourly import HOT, close, find_hot, judge
+from detectors.scoring import FREE, UNWATCHED, scatter, settle
 from detectors.trials import LEAST, MOST, Bools, Floats, Ints, Matured, Told
 
 WOBBLE_MEMORY = 0.99
 LONG_WINDOW_H = 6
-FADING_H = 12.0
-"""Evidence fades with this time constant: what takes days to add up is the shop's own drift."""
-
 LEAST_DOUBT = 0.01
 """No baseline is known better than this, as a standard deviation of its logarithm."""
 
@@ -133,30 +129,38 @@ class Evidence:
         """Take in matured trials: what cohorts always are off by, and how lively they are."""
         _tally(*matured.tallied, *members, self.learned, self.window)
 
-    def close_hour(self, hour: int, *, settled: bool) -> None:
+    def close_hour(self, hour: int, cohorts: int, *, settled: bool) -> None:
         """End an hour: compare each cohort's surprise with what its baseline allows.
 
-        Until the baseline has ``settled`` its errors say nothing about those to come.
+        ``cohorts`` is how many there are. Until the baseline has ``settled`` its errors say nothing
+        about those to come.
         """
         if not settled:
             self.window[:] = 0.0
             return
-        calm = np.empty(self.window.shape[2:], dtype=np.bool_)
-        fade = math.exp(-1 / FADING_H)
-        cool_down(self.score, self.doubt, fade, calm)
-        close_window(self.window, self.pending, self.bias, hour % LONG_WINDOW_H == 0)
         self.wobble *= WOBBLE_MEMORY
-        believe(
-            calm,
+        close(
+            cohorts,
+            self.score,
+            self._hot(),
+            self.window,
             self.pending,
+            self.bias,
             (self.seen, self.expected),
             (self.surplus, self.windows, self.size),
             self.wobble,
+            hour % LONG_WINDOW_H == 0,
         )
         wobble = np.maximum(self.wobble[:, 0], 0.0) / np.maximum(self.wobble[:, 1], 1.0)
         learned = self.seen, self.expected, self.surplus, self.windows, self.size
-        judge(learned, wobble, self.bias, self.dispersion)
+        judge(cohorts, learned, wobble, self.bias, self.dispersion)
         self.doubt = self._doubt()
+
+    def _hot(self) -> Floats:
+        """Return, M x E, from which score on the evidence is high, doubt taken off."""
+        room = np.maximum(1.0 - HOT * self.doubt, 0.0)
+        with np.errstate(divide="ignore"):
+            return np.asarray(HOT / room)
 
     def _doubt(self) -> Floats:
         """Return, M x E, one over the most evidence that an effect can have.
@@ -171,11 +175,14 @@ class Evidence:
         doubt: Floats = np.where(size < 0, 2 * variance / np.maximum(size**2, 1e-12), 0.0)
         return doubt
 
-    def is_hot(self, matured: Matured, members: Members) -> Bools:
-        """Tell of which trials some cohort's evidence is so high that learning had better wait."""
+    def is_hot(self, matured: Matured, members: Members, cohorts: int) -> Bools:
+        """Tell of which trials some cohort's evidence is so high that learning had better wait.
+
+        ``cohorts`` is how many there are.
+        """
         hot = np.zeros(len(matured.leaf), dtype=bool)
         rows = np.zeros(self.score.shape[:2], dtype=bool)
-        if _find_hot_rows(self.doubt, self.score, rows):
+        if find_hot(cohorts, self.score, self._hot(), rows):
             _find_hot(matured.metric, matured.leaf, *members, rows, hot)
         return hot
 
@@ -250,18 +257,6 @@ def _tally(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
             window[0, 0, m, c] += success[i]
             window[0, 1, m, c] += p
             window[0, 2, m, c] += p * (1 - p)
-
-
-@compiled
-def _find_hot_rows(doubt: Floats, score: Singles, rows: Bools) -> bool:
-    found = False
-    for m in range(score.shape[0]):
-        for c in range(score.shape[1]):
-            for e in range(score.shape[2]):
-                high = score[m, c, e]
-                if high >= HOT and high >= HOT * (1.0 + doubt[m, e] * high):
-                    rows[m, c] = found = True
-    return found
 
 
 @compiled

@@ -126,7 +126,9 @@ class Watching:
         window = self.evidence.window[0]
         for number, learner in enumerate(self.baseline.learners):
             learner.follow_level(*window[:2, number, EVERYONE_ID].tolist())
-        self.evidence.close_hour(hour, settled=age_ms >= self.config.warm_up_ms // 4)
+        self.evidence.close_hour(
+            hour, len(self.index), settled=age_ms >= self.config.warm_up_ms // 4
+        )
         self.table.refresh()
         if hour % ADMIT_HOURS == 0:
             self.index.admit(now_ms)
@@ -265,7 +267,7 @@ class Watching:
             return
         ripe = Matured(*(np.concatenate(column) for column in zip(*self._ripe, strict=True)))
         self.index.ready(ripe.leaf, self.leaves, now_ms)
-        waits = self.evidence.is_hot(ripe, self.index.members)
+        waits = self.evidence.is_hot(ripe, self.index.members, len(self.index))
         waits &= ripe.exposed_ms > now_ms - LONGEST_WAIT_MS
         self._ripe = [ripe.part(waits)]
         ripe = ripe.part(~waits)

@@ -88,7 +88,7 @@ class Oddness:
         """Learn from the hour, and share the budget out over the cohorts that have a baseline."""
         evidence, size = self.evidence, len(index)
         evidence.grow(size)
-        evidence.close_hour(now_ms // HOUR_MS, settled=settled)
+        evidence.close_hour(now_ms // HOUR_MS, size, settled=settled)
         shallow = np.array([len(each) <= 1 for each in index.cohorts])
         shallow &= now_ms - np.array(index.first_seen_ms) >= DAY_MS
         shallow[EVERYONE_ID] = True

@@ -188,7 +188,7 @@ class LayerStack:
         ripe = Matured(told.metric, told.leaf, times, told.won, told.p)
         test = self._of_sessions
         test.evidence.grow(len(index))
-        wait = test.evidence.is_hot(ripe, index.members)
+        wait = test.evidence.is_hot(ripe, index.members, len(index))
         for alarm in test.open:
             wait |= (ripe.metric == alarm.metric) & index.covered(alarm.cohort, ripe.leaf)
         self._ripe.append(ripe.part(~wait))
