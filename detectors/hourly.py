@@ -28,85 +28,84 @@ FADE = math.exp(-1 / FADING_H)
 
 
 @compiled
-def close(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
-    rows: int,
-    score: npt.NDArray[Any],
-    hot: Floats,
-    window: Floats,
-    pending: Floats,
-    bias: Floats,
-    rates: tuple[Floats, Floats],
-    lively: tuple[Floats, Floats, Floats],
-    wobble: Floats,
-    also_long: bool,
-) -> None:
-    """End an hour for the first so many cohorts; the long window too, when it ends.
+def cool_down(rows: int, score: npt.NDArray[Any], hot: Floats, calm: Bools) -> None:
+    """Tell where no evidence is high, and let all evidence fade.
 
-    All evidence fades; ``hot`` says, by metric and effect, how much of it is high. ``window`` is by
-    window length: seen, expected, variance. ``pending`` is seen, expected, then by window length:
-    surprise, count, size. ``rates`` are seen and expected; ``lively`` is by window length:
-    surprise, windows, size. ``wobble`` is by window length: surprise beyond chance and size, of
-    all cohorts of a metric.
+    ``rows`` is how many cohorts there are, here and below; ``hot`` says, by metric and effect, how
+    much evidence is high.
+    """
+    for m in range(score.shape[0]):
+        for c in range(rows):
+            calm[m, c] = True
+            for e in range(score.shape[2]):
+                found = score[m, c, e]
+                if found > 0.0:
+                    if found >= hot[m, e]:
+                        calm[m, c] = False
+                    score[m, c, e] = found * FADE
+
+
+@compiled
+def close_window(rows: int, window: Floats, pending: Floats, bias: Floats, also_long: bool) -> None:
+    """Move what an hour has seen to what waits to be believed; the long window when it ends.
+
+    ``window`` is by window length: seen, expected, variance. ``pending`` is seen, expected, then by
+    window length: surprise, count, size.
     """
     for m in range(window.shape[2]):
         for c in range(rows):
-            calm = _cool_down(score[m, c], hot[m])
-            _close_window(window[:, :, m, c], pending[:, m, c], bias[m, c], also_long)
-            if calm:
-                _believe(m, c, pending[:, m, c], rates, lively, wobble)
+            if window[0, 2, m, c] > 0.0:
+                pending[0, m, c] += window[0, 0, m, c]
+                pending[1, m, c] += window[0, 1, m, c]
+                for part in range(3):
+                    window[1, part, m, c] += window[0, part, m, c]
+            for kind in range(2 if also_long else 1):
+                expected, variance = window[kind, 1, m, c], window[kind, 2, m, c]
+                if variance <= 0.0:
+                    continue
+                if variance > 1.0:
+                    off = window[kind, 0, m, c] - expected * math.exp(bias[m, c])
+                    pending[2 + 3 * kind, m, c] += min(off * off / variance, MOST_SURPRISE)
+                    pending[3 + 3 * kind, m, c] += 1.0
+                    pending[4 + 3 * kind, m, c] += expected * expected / variance
+                for part in range(3):
+                    window[kind, part, m, c] = 0.0
 
 
 @compiled
-def _cool_down(score: npt.NDArray[Any], hot: Floats) -> bool:
-    """Let the evidence of a row fade; tell whether none of it is high."""
-    calm = True
-    for e in range(len(score)):
-        found = score[e]
-        if found > 0.0:
-            calm = calm and found < hot[e]
-            score[e] = found * FADE
-    return calm
-
-
-@compiled
-def _close_window(window: Floats, pending: Floats, bias: float, also_long: bool) -> None:
-    """Move what an hour has seen of a row to what waits to be believed."""
-    pending[0] += window[0, 0]
-    pending[1] += window[0, 1]
-    for part in range(3):
-        window[1, part] += window[0, part]
-    for kind in range(2 if also_long else 1):
-        seen, expected, variance = window[kind]
-        if variance > 1.0:
-            off = seen - expected * math.exp(bias)
-            pending[2 + 3 * kind] += min(off * off / variance, MOST_SURPRISE)
-            pending[3 + 3 * kind] += 1.0
-            pending[4 + 3 * kind] += expected * expected / variance
-        window[kind, :] = 0.0
-
-
-@compiled
-def _believe(
-    m: int,
-    c: int,
+def believe(
+    rows: int,
+    calm: Bools,
     pending: Floats,
     rates: tuple[Floats, Floats],
     lively: tuple[Floats, Floats, Floats],
     wobble: Floats,
 ) -> None:
-    """Believe what waited, as nothing looks ill; an outage must not excuse itself."""
-    for rate in range(2):
-        rates[rate][m, c] = rates[rate][m, c] * MEMORY + pending[rate]
-    for kind in range(2):
-        count = pending[3 + 3 * kind]
-        if count > 0.0:
-            wobble[kind, 0, m] += pending[2 + 3 * kind] - count
-            wobble[kind, 1, m] += pending[4 + 3 * kind]
-            fade = SURPLUS_MEMORY**count
-            for part in range(3):
-                learned = lively[part][kind, m, c]
-                lively[part][kind, m, c] = learned * fade + pending[2 + part + 3 * kind]
-    pending[:] = 0.0
+    """Believe what waited, where nothing looks ill; an outage must not excuse itself.
+
+    ``rates`` are seen and expected; ``lively`` is by window length: surprise, windows, size.
+    ``wobble`` is by window length: surprise beyond chance and size, of all cohorts of a metric.
+    """
+    seen, expected = rates
+    surplus, windows, size = lively
+    for m in range(calm.shape[0]):
+        for c in range(rows):
+            if not calm[m, c]:
+                continue
+            seen[m, c] = seen[m, c] * MEMORY + pending[0, m, c]
+            expected[m, c] = expected[m, c] * MEMORY + pending[1, m, c]
+            if pending[1, m, c] <= 0.0 and pending[6, m, c] <= 0.0:
+                continue
+            for kind in range(2):
+                count = pending[3 + 3 * kind, m, c]
+                if count > 0.0:
+                    wobble[kind, 0, m] += pending[2 + 3 * kind, m, c] - count
+                    wobble[kind, 1, m] += pending[4 + 3 * kind, m, c]
+                    fade = SURPLUS_MEMORY**count
+                    surplus[kind, m, c] = surplus[kind, m, c] * fade + pending[2 + 3 * kind, m, c]
+                    windows[kind, m, c] = windows[kind, m, c] * fade + count
+                    size[kind, m, c] = size[kind, m, c] * fade + pending[4 + 3 * kind, m, c]
+            pending[:, m, c] = 0.0
 
 
 @compiled

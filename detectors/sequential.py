@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from detectors.cohorts import Members, Narrow
 from detectors.compiled import compiled
-from detectors.hourly import HOT, close, find_hot, judge
+from detectors.hourly import HOT, believe, close_window, cool_down, find_hot, judge
 from detectors.scoring import FREE, UNWATCHED, scatter, settle
 from detectors.trials import LEAST, MOST, Bools, Floats, Ints, Matured, Told
 
@@ -138,22 +138,14 @@ class Evidence:
         if not settled:
             self.window[:] = 0.0
             return
+        calm = np.empty(self.window.shape[2:], dtype=np.bool_)
+        cool_down(cohorts, self.score, self._hot(), calm)
+        close_window(cohorts, self.window, self.pending, self.bias, hour % LONG_WINDOW_H == 0)
         self.wobble *= WOBBLE_MEMORY
-        close(
-            cohorts,
-            self.score,
-            self._hot(),
-            self.window,
-            self.pending,
-            self.bias,
-            (self.seen, self.expected),
-            (self.surplus, self.windows, self.size),
-            self.wobble,
-            hour % LONG_WINDOW_H == 0,
-        )
+        rates, lively = (self.seen, self.expected), (self.surplus, self.windows, self.size)
+        believe(cohorts, calm, self.pending, rates, lively, self.wobble)
         wobble = np.maximum(self.wobble[:, 0], 0.0) / np.maximum(self.wobble[:, 1], 1.0)
-        learned = self.seen, self.expected, self.surplus, self.windows, self.size
-        judge(cohorts, learned, wobble, self.bias, self.dispersion)
+        judge(cohorts, (*rates, *lively), wobble, self.bias, self.dispersion)
         self.doubt = self._doubt()
 
     def _hot(self) -> Floats:
