@@ -280,6 +280,9 @@ class SlownessLearner:
 SURGE = 1.3
 """A tick teaches at most so many times what was expected."""
 
+BINS = 96
+"""Times of day that are told apart."""
+
 TICKS_A_BIN = 10
 TICKS_A_QUARTER = 15
 BUSIER = 1.5
@@ -290,8 +293,9 @@ BUSIER = 1.5
 class VolumeLearner:
     """The expected number of events of one type in a tick: a daily profile times a recent level."""
 
-    profile: Floats = field(default_factory=lambda: np.zeros(96))
-    visits: Floats = field(default_factory=lambda: np.zeros(96))
+    profile: list[float] = field(default_factory=lambda: [0.0] * BINS)
+    """By time of day: the mean count, and how often there was one."""
+    visits: list[int] = field(default_factory=lambda: [0] * BINS)
     recent: EWMean = field(default_factory=lambda: EWMean(1 / 45))
     recent_profile: EWMean = field(default_factory=lambda: EWMean(1 / 45))
     surplus: EWMean = field(default_factory=lambda: EWMean(0.005))
@@ -299,7 +303,7 @@ class VolumeLearner:
 
     clumps: EWMean = field(default_factory=lambda: EWMean(0.05))
     """The same of quarters of an hour: a session's events come in clumps longer than a tick."""
-    _quarter: Floats = field(default_factory=lambda: np.zeros(3))
+    _quarter: tuple[int, float, float] = 0, 0.0, 0.0
     """Ticks, events and expected ones of the quarter that is under way."""
 
     @property
@@ -320,7 +324,7 @@ class VolumeLearner:
         place = self._bin(now_ms)
         if self.visits[place] < TICKS_A_BIN:
             return expected
-        return min(expected, BUSIER * float(self.profile[place]))
+        return min(expected, BUSIER * self.profile[place])
 
     def learn(self, now_ms: int, count: float, expected: float) -> None:
         """Learn from a tick; of a surge only so much that the end of a flood is no silence."""
@@ -329,19 +333,19 @@ class VolumeLearner:
             count = min(count, max(SURGE * expected, expected + 3.0 * math.sqrt(expected) + 1.0))
             self._follow_clumps(count, expected)
         place = self._bin(now_ms)
-        self.visits[place] += 1.0
+        self.visits[place] += 1
         rate = max(1 / self.visits[place], 1 / 60)
         self.profile[place] += rate * (count - self.profile[place])
         self.recent.update(count)
         self.recent_profile.update(self.profile[place])
 
     def _follow_clumps(self, count: float, expected: float) -> None:
-        self._quarter += (1.0, count, expected)
-        ticks, came, due = self._quarter.tolist()
+        ticks, came, due = self._quarter
+        self._quarter = ticks, came, due = ticks + 1, came + count, due + expected
         if ticks >= TICKS_A_QUARTER:
             self.clumps.update(min(50.0, (came - due) ** 2 / max(due, 0.5)))
-            self._quarter[:] = 0.0
+            self._quarter = 0, 0.0, 0.0
 
     @staticmethod
     def _bin(now_ms: int) -> int:
-        return now_ms % DAY_MS // (DAY_MS // 96)
+        return now_ms % DAY_MS // (DAY_MS // BINS)

@@ -111,14 +111,11 @@ class _Queue:
         self.places = np.empty(FIRST_ROOM, dtype=np.int64)
         self.size = 0
 
-    def add(self, start: int, count: int) -> None:
-        """Add so many places from one on."""
-        stop = self.size + count
-        if stop > len(self.places):
+    def make_room(self, count: int) -> None:
+        """Let there be room for so many places more."""
+        if self.size + count > len(self.places):
             more = np.empty(max(count, len(self.places)), dtype=np.int64)
             self.places = np.concatenate([self.places, more])
-        self.places[self.size : stop] = np.arange(start, start + count)
-        self.size = stop
 
     def first(self, otherwise: int) -> int:
         """Return the earliest place."""
@@ -188,13 +185,14 @@ class TrialTable:
             more = max(fresh, self._ints.shape[1])
             self._ints = np.concatenate([self._ints, np.zeros((5, more), dtype=np.int64)], axis=1)
             self._floats = np.concatenate([self._floats, np.zeros((2, more))], axis=1)
-        ints, floats = self._ints[:, self.count : stop], self._floats[:, self.count : stop]
-        for place, column in enumerate((metric, exposed_ms, leaf, success_ms)):
-            ints[place] = column
-        ints[4] = 0
-        floats[0], floats[1] = np.minimum(np.maximum(predicted, 1e-4), MOST), 0.0
-        for queue in (self._waiting, self._ripening):
-            queue.add(self.count, fresh)
+        queues = self._waiting, self._ripening
+        for queue in queues:
+            queue.make_room(fresh)
+        columns = self._ints, self._floats
+        places = tuple((queue.places, queue.size) for queue in queues)
+        _admit(metric, exposed_ms, leaf, success_ms, predicted, *columns, self.count, places)
+        for queue in queues:
+            queue.size += fresh
         self.count = stop
 
     def succeed(self, number: Ints, time_ms: Ints) -> None:
@@ -256,6 +254,27 @@ def _due_share(metric: Ints, age_ms: Ints, stages: Floats, shares: Floats) -> Fl
                 break
             since, share = stages[m, stage], shares[m, stage]
     return found
+
+
+@compiled
+def _admit(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
+    metric: Ints,
+    exposed_ms: Ints,
+    leaf: Ints,
+    success_ms: Ints,
+    predicted: Floats,
+    ints: Ints,
+    floats: Floats,
+    count: int,
+    queues: tuple[tuple[Ints, int], ...],
+) -> None:
+    for i in range(len(metric)):
+        row = count + i
+        ints[0, row], ints[1, row], ints[2, row] = metric[i], exposed_ms[i], leaf[i]
+        ints[3, row], ints[4, row] = success_ms[i], 0
+        floats[0, row], floats[1, row] = min(max(predicted[i], 1e-4), MOST), 0.0
+        for places, size in queues:
+            places[size + i] = row
 
 
 @compiled

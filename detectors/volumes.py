@@ -9,6 +9,8 @@ from detectors.learners import VolumeLearner
 RATIOS = (0.1, 0.02)
 """A volume is an alarm only where it falls far: traffic has moods that no profile knows."""
 
+LOG_RATIOS = tuple(map(math.log, RATIOS))
+
 
 @dataclass
 class VolumeWatch:
@@ -24,8 +26,8 @@ class VolumeWatch:
         expected = self.learner.expect(start_ms)
         surplus = self.learner.liveliness
         sure = self.learner.at_least(start_ms, expected)
-        for effect, ratio in enumerate(RATIOS):
-            gain = (count * math.log(ratio) + sure * (1 - ratio)) / surplus
+        for effect, (ratio, log_ratio) in enumerate(zip(RATIOS, LOG_RATIOS, strict=True)):
+            gain = (count * log_ratio + sure * (1 - ratio)) / surplus
             self.score[effect] = max(0.0, self.score[effect] + gain)
             if self.score[effect] <= 0.0:
                 self.left_zero[effect] = now_ms

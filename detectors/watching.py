@@ -218,12 +218,14 @@ class Watching:
             self.signals.append(RawSignal(SLOW_METRIC, detail.text, time_ms, leaf))
 
     def _count(self, counts: Ints, start_ms: int, now_ms: int) -> None:
-        self._totals = self._totals * FADING
-        self._totals = np.append(self._totals, np.zeros(len(counts) - len(self._totals)))
+        if len(self._totals) < len(counts):
+            fresh = np.zeros(len(counts) - len(self._totals))
+            self._totals = np.concatenate([self._totals, fresh])
+        self._totals *= FADING
         self._totals += counts
         quiet = not any(i.metric.startswith("volume:") for i in self.incidents.values())
-        for watch, count in zip(self.watches, counts.tolist(), strict=False):
-            row = watch.take(start_ms, now_ms, float(count), learn=quiet)
+        for number, watch in enumerate(self.watches):
+            row = watch.take(start_ms, now_ms, float(counts[number]), learn=quiet)
             self.volumes.append(row)
 
     def _recovering(self, told: Told, now_ms: int) -> Told:
