@@ -25,6 +25,9 @@ from recoup.domain.incident import ended_unaided
 from recoup.domain.series import EventBlock
 
 RANKED_AFTER_MS = 5 * 60_000
+RANKED_AGAIN_MS = 3 * 60_000
+"""The least time from one ranking to the next, as responses have it."""
+
 MAX_CAUSES = 10
 
 
@@ -37,7 +40,11 @@ class FoundCause(Frozen):
 
 
 class FoundIncident(Frozen):
-    """One incident of a backtest; times are event time, money is in the shop's currency."""
+    """One incident of a backtest; times are event time, money is in the shop's currency.
+
+    ``cohort`` and ``causes`` are those last believed, nobody having acted meanwhile; ``asked`` is
+    the cohort that people would have been asked about first.
+    """
 
     id: str
     opened_at: Moment
@@ -45,6 +52,7 @@ class FoundIncident(Frozen):
     closed_at: Moment | None
     metric: str
     cohort: Cohort
+    asked: Cohort
     direction: str
     expected: float
     observed: float
@@ -67,13 +75,22 @@ class Shown(NamedTuple):
 @dataclass
 class _Tracked:
     opened: IncidentOpened
-    opened_ms: int
     cohort: Cohort
     onset_at: Any
+    asked: Cohort | None = None
     ranked: Attribution | None = None
+    ranked_ms: int = 0
     evidence: IncidentEvidence | None = None
     closed_at: Any = None
     alarms: int = 0
+
+    def is_to_be_ranked(self, now_ms: int) -> bool:
+        """Tell whether to rank the causes: once soon, and again when the cohort is another."""
+        if self.ranked is None:
+            due = now_ms - to_ms(self.opened.opened_at) >= RANKED_AFTER_MS
+            return due or self.closed_at is not None
+        is_another = self.ranked.roots != (self.cohort,)
+        return is_another and now_ms - self.ranked_ms >= RANKED_AGAIN_MS
 
 
 @dataclass
@@ -91,7 +108,6 @@ class Backtest:
         self.engine.on_tick = self._after_tick
         self._told = 0
         self.changes = sorted(self.changes, key=lambda change: (change.time, change.id))
-        self._changed_ms = [to_ms(change.time) for change in self.changes]
 
     def run(self, blocks: Iterable[EventBlock]) -> Iterator[int]:
         """Take in blocks; yield how many events were taken in so far."""
@@ -136,7 +152,7 @@ class Backtest:
 
     def _tell_changes(self, now_ms: int) -> None:
         """Let the engine know of changes once they have happened, as production would."""
-        while self._told < len(self.changes) and self._changed_ms[self._told] <= now_ms:
+        while self._told < len(self.changes) and to_ms(self.changes[self._told].time) <= now_ms:
             self.engine.note_change(self.changes[self._told])
             self._told += 1
 
@@ -144,12 +160,11 @@ class Backtest:
         self._tell_changes(now_ms)
         for incident_id, new in self.engine.take_facts():
             self._note(incident_id, new)
-        for incident_id in list(self.engine.response.open):
-            tracked = self._tracked[incident_id]
-            due = now_ms - tracked.opened_ms >= RANKED_AFTER_MS
-            if tracked.ranked is None and (due or tracked.closed_at):
+        for incident_id, tracked in self._tracked.items():
+            if tracked.is_to_be_ranked(now_ms):
                 self._rank(incident_id, tracked)
-            if tracked.closed_at:
+        for incident_id, tracked in self._tracked.items():
+            if tracked.closed_at and incident_id in self.engine.response.open:
                 # Nobody acts in a backtest: what recovers has recovered on its own.
                 self.engine.response.close(ended_unaided(incident_id, tracked.closed_at))
 
@@ -158,15 +173,12 @@ class Backtest:
         if isinstance(fact, LayerAlarmed):
             self._layered[fact.alarm_id] = _of_layer(fact)
         elif isinstance(fact, IncidentOpened):
-            self._tracked[incident_id] = _Tracked(
-                fact, to_ms(fact.opened_at), fact.cohort, fact.onset_at
-            )
+            self._tracked[incident_id] = _Tracked(fact, fact.cohort, fact.onset_at)
         elif isinstance(fact, AlarmRaised):
             self._tracked[incident_id].alarms += 1
         elif isinstance(fact, IncidentUpdated):
             tracked = self._tracked[incident_id]
-            if tracked.ranked is None:
-                tracked.cohort, tracked.onset_at = fact.cohort, fact.onset_at
+            tracked.cohort, tracked.onset_at = fact.cohort, fact.onset_at
         elif isinstance(fact, CohortRecovered):
             self._tracked[incident_id].closed_at = fact.at
 
@@ -177,7 +189,10 @@ class Backtest:
         now = from_ms(self.engine.tick_start)
         known = [change for change in self.changes if change.time <= now]
         tracked.evidence = evidence
+        if tracked.asked is None:
+            tracked.asked = tracked.cohort
         tracked.ranked = investigate(evidence, known, self.model, explain=False)
+        tracked.ranked_ms = self.engine.tick_start
 
 
 def _found(incident_id: str, tracked: _Tracked) -> FoundIncident:
@@ -198,6 +213,7 @@ def _found(incident_id: str, tracked: _Tracked) -> FoundIncident:
         closed_at=tracked.closed_at,
         metric=opened.metric,
         cohort=tracked.cohort,
+        asked=tracked.cohort if tracked.asked is None else tracked.asked,
         direction=opened.direction,
         expected=opened.expected,
         observed=opened.observed,
@@ -219,6 +235,7 @@ def _of_layer(fact: LayerAlarmed) -> FoundIncident:
         closed_at=fact.ended_at,
         metric=f"layer:{fact.layer}",
         cohort=fact.cohort,
+        asked=fact.cohort,
         direction="rise",
         expected=fact.expected,
         observed=fact.observed,

@@ -7,7 +7,9 @@ it is hit, and fewer well where only the child is.
 """
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +17,7 @@ import numpy as np
 from detectors.cohorts import VALUE_BITS, CohortIndex, unpack
 from detectors.compiled import compiled
 from detectors.hashing import find_slot
+from detectors.priming import Named
 from detectors.sequential import alternative
 from detectors.trials import Bools, Floats, Ints, TrialTable
 from recoup.domain.cohort import Cohort
@@ -32,6 +35,11 @@ FRESH_MS = 12 * 3600 * 1000
 SUSPECT_MS = 2 * 3600 * 1000
 """A change's harm shows with its first users: the longer they did well the less it is the cause."""
 
+NAMED_PRIOR = 0.3
+"""How likely it hits just those whom a change names that was made about when it began."""
+
+NAMED_MS = 12 * 3600 * 1000
+
 PLAUSIBLE_SHARE = 0.01
 LOOK_BACK_MS = 90 * 60_000
 
@@ -44,6 +52,7 @@ class Fresh(NamedTuple):
 
 
 NOTHING_FRESH = Fresh([], [])
+NOBODY_NAMED: Mapping[int, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -117,12 +126,34 @@ def fresh_values(index: CohortIndex, onset_ms: int, changing: frozenset[str]) ->
     return Fresh(values, [max(0, onset_ms - moment) for moment in born])
 
 
+def named_priors(index: CohortIndex, named: Iterable[Named], onset_ms: int) -> dict[int, float]:
+    """Return how likely it hits just a cohort that some change names, by the cohort's key.
+
+    The nearer to the onset a change was made the likelier, before as after: an onset is an
+    estimate. Changes share one prior, so that of many none says much.
+    """
+    numbers = {item: number for number, item in enumerate(index.values)}
+    weights: dict[int, float] = {}
+    for change in named:
+        weight = math.exp(-abs(onset_ms - change.at_ms) / SUSPECT_MS) / len(change.cohorts)
+        for cohort in change.cohorts:
+            if numbers.keys() >= cohort.items():
+                key = _key_of(numbers[item] for item in cohort.items())
+                weights[key] = weights.get(key, 0.0) + weight
+    whole = max(sum(weights.values()), 1.0)
+    return {key: NAMED_PRIOR * weight / whole for key, weight in weights.items()}
+
+
 def find_root(
-    trials: Exposed, index: CohortIndex, max_dims: int, fresh: Fresh = NOTHING_FRESH
+    trials: Exposed,
+    index: CohortIndex,
+    max_dims: int,
+    fresh: Fresh = NOTHING_FRESH,
+    named: Mapping[int, float] = NOBODY_NAMED,
 ) -> tuple[Cohort, int]:
     """Return the cohort that explains the harm best, and the place of its effect in ``ratios``.
 
-    ``fresh`` are the values that changes have lately made.
+    ``fresh`` are the values that changes have lately made, ``named`` those ``named_priors``.
     """
     leaves, place = np.unique(trials.leaf, return_inverse=True)
     gains = np.hstack([trials.gains(), np.ones((len(trials.leaf), 1))])
@@ -133,7 +164,7 @@ def find_root(
     sums, size = sums[:, :-1], sums[:, -1]
     best = sums.argmax(axis=1)
     score = sums[np.arange(len(keys)), best]
-    score -= _prices(keys, size, max_dims, fresh)
+    score -= _prices(keys, size, max_dims, fresh, named)
     # Of cohorts that score alike, the shorter name and then the label decide, not their numbers.
     close = np.flatnonzero(score >= score.max() - 1e-9)
     names = [index.cohort_of(unpack(int(keys[row]))) for row in close.tolist()]
@@ -141,7 +172,9 @@ def find_root(
     return index.cohort_of(unpack(int(keys[chosen]))), int(best[chosen])
 
 
-def _prices(keys: Ints, size: Floats, max_dims: int, fresh: Fresh) -> Floats:
+def _prices(
+    keys: Ints, size: Floats, max_dims: int, fresh: Fresh, named: Mapping[int, float]
+) -> Floats:
     """Return the price of having picked each cohort: its prior among those of its depth."""
     depth = _depth(keys)
     plausible = size >= PLAUSIBLE_SHARE * size[0]
@@ -156,7 +189,17 @@ def _prices(keys: Ints, size: Floats, max_dims: int, fresh: Fresh) -> Floats:
     for value, age_ms in zip(*fresh, strict=True):
         made = keys == value
         prices[made] = np.minimum(prices[made], age_ms / SUSPECT_MS - math.log(share))
+    for key, prior in named.items():
+        mine = keys == key
+        prices[mine] = np.minimum(prices[mine], -math.log(prior))
     return prices
+
+
+def _key_of(numbers: Iterable[int]) -> int:
+    key = 0
+    for number in sorted(numbers):
+        key = key << VALUE_BITS | number
+    return key
 
 
 def refine_onset(trials: Exposed, effect: int, not_before_ms: int) -> int:

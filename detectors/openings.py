@@ -10,12 +10,15 @@ from detectors.cohorts import CohortIndex
 from detectors.kinds import Harm, Usual, kind_of
 from detectors.localising import (
     LOOK_BACK_MS,
+    NAMED_MS,
     Exposed,
     exposed_since,
     find_root,
     fresh_values,
+    named_priors,
     refine_onset,
 )
+from detectors.priming import Named, Priming
 from detectors.reporting import Opening
 from detectors.sessions import MISSING, Plan
 from detectors.trials import TrialTable
@@ -42,6 +45,7 @@ class Desk:
     currency: str
     changing: frozenset[str]
     arrivals: Arrivals
+    priming: Priming
     totals: dict[str, float] = field(default_factory=dict)
     """Fading counts of events by type."""
     order_value: float = 0.0
@@ -54,17 +58,20 @@ class Desk:
         now_ms: int,
         usual_ratio: float,
         explained: Sequence[tuple[Cohort, int]] = (),
+        noticed_ms: int | None = None,
     ) -> Opening:
         """Return what is known of an alarm of a metric in a cohort, its onset roughly known.
 
         ``explained`` are cohorts, each since a moment, whose harm has its own incident already.
+        A change made after the harm was ``noticed_ms`` (now, if not given) did not cause it.
         """
         drop = metric < self.plan.steps
         trials = exposed_since(self.table, metric, drop, onset_ms - LOOK_BACK_MS, now_ms)
         for cohort, since_ms in explained:
             theirs = self.index.covered(cohort, trials.leaf) & (trials.exposed_ms >= since_ms)
             trials = trials.part(~theirs)
-        cohort, effect, onset = self._locate(trials, onset_ms)
+        changes = self.priming.named(onset_ms - NAMED_MS, noticed_ms or now_ms)
+        cohort, effect, onset = self._locate(trials, onset_ms, changes)
         inside = self._inside(cohort, trials)
         inside = inside.part(inside.exposed_ms >= onset)
         harm = Harm(metric, inside, onset, now_ms, not self.changing.isdisjoint(cohort.root))
@@ -88,15 +95,20 @@ class Desk:
                 return True
         return False
 
-    def _locate(self, trials: Exposed, onset_ms: int) -> tuple[Cohort, int, int]:
+    def _locate(
+        self, trials: Exposed, onset_ms: int, changes: Sequence[Named]
+    ) -> tuple[Cohort, int, int]:
         """Return root cohort, effect and onset, each found from the others until they agree."""
         not_before = onset_ms - LOOK_BACK_MS
         cohort, effect = None, 0
         for _ in range(ROUNDS):
             recent = trials.part(trials.exposed_ms >= onset_ms)
-            fresh = fresh_values(self.index, onset_ms, self.changing)
             root, effect = find_root(
-                recent if len(recent.leaf) else trials, self.index, self.max_dims, fresh
+                recent if len(recent.leaf) else trials,
+                self.index,
+                self.max_dims,
+                fresh_values(self.index, onset_ms, self.changing),
+                named_priors(self.index, changes, onset_ms),
             )
             onset_ms = refine_onset(self._inside(root, trials), effect, not_before)
             if root == cohort:

@@ -8,6 +8,7 @@ test need not pay for all the cohorts and all the hours in which nothing was alt
 import math
 from dataclasses import dataclass, field
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,6 +34,14 @@ MONTH_DAYS = 30.0
 MEMORY_DAYS = 7.0
 MOST_COHORTS = 8
 FAR_AHEAD_MS = DAY_MS
+KEPT_MS = 2 * DAY_MS
+
+
+class Named(NamedTuple):
+    """The cohorts that the scope of one change names, and when it was made."""
+
+    at_ms: int
+    cohorts: tuple[dict[str, str], ...]
 
 
 @dataclass
@@ -56,12 +65,21 @@ class Priming:
         self._waiting: list[tuple[int, dict[str, str | list[str]]]] = []
         self._active: list[_Primed] = []
         self._times: list[int] = []
+        self._named: list[Named] = []
         self._fresh = True
         """Whether thresholds were set, or a change came, since they were last lowered."""
 
     def note(self, change: Change) -> None:
         """Take in a change; one of the future waits for its time."""
-        self._waiting.append((to_ms(change.time), dict(change.scope)))
+        at, scope = to_ms(change.time), dict(change.scope)
+        self._waiting.append((at, scope))
+        named = _named(scope)
+        if named:
+            self._named.append(Named(at, named))
+
+    def named(self, since_ms: int, until_ms: int) -> list[Named]:
+        """Return whom the changes that were made in a time name; those for everyone name nobody."""
+        return [each for each in self._named if since_ms <= each.at_ms <= until_ms]
 
     def renew(self) -> None:
         """Lower the thresholds anew at the next tick: the budget has set them."""
@@ -75,6 +93,7 @@ class Priming:
             primed.children = np.concatenate([primed.children, fresh])
             primed.looked_at = len(index)
         self._times = [at for at in self._times if at > now_ms - MEMORY_DAYS * DAY_MS]
+        self._named = [each for each in self._named if each.at_ms > now_ms - KEPT_MS]
 
     def apply(self, evidence: Evidence, index: CohortIndex, now_ms: int) -> None:
         """Lower the thresholds in force; the budget's own ones come back every hour."""

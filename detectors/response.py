@@ -53,6 +53,7 @@ class Response:
             config.currency,
             config.changing_dimensions,
             watching.arrivals,
+            watching.priming,
         )
 
     def decide(self, high: Ints, now_ms: int, *, warm: bool) -> Facts:
@@ -62,7 +63,7 @@ class Response:
             self._tell_desk()
         if warm:
             facts += self._silences(now_ms)
-            rows = set(map(tuple, high.tolist()))
+            rows = {(int(metric), int(cohort)) for metric, cohort in high}
             for _ in range(AT_ONCE):
                 found = self._strongest(rows, now_ms)
                 if found is None:
@@ -175,7 +176,7 @@ class Response:
         evidence, index = self.watching.evidence, self.watching.index
         onset_ms, _ = evidence.onset_of(metric, row)
         limit = float(evidence.limit[metric, row])
-        if limit - CORROBORATION <= statistic < limit and metric < self.watching.plan.steps:
+        if statistic < limit and metric < self.watching.plan.steps:
             statistic += self._errors(row, onset_ms, now_ms)
         if statistic < limit:
             return False
@@ -231,7 +232,7 @@ class Response:
     def _silences(self, now_ms: int) -> Facts:
         """Open an incident when the stream of events itself falls away."""
         watches = self.watching.watches
-        high = [w for w in watches if w.is_above(self._volume_limit(w.metric, now_ms))]
+        high = [w for w in watches if w.statistic >= self._volume_limit(w.metric, now_ms)]
         if not high or any(i.metric.startswith("volume:") for i in self.open.values()):
             return []
         self._tell_desk()
@@ -297,7 +298,13 @@ class Response:
         ratio = self._usual_ratio(incident.onset_ms, now_ms)
         explained = self._explained(incident)
         opening = self.desk.work_out(
-            metric, incident.cohort, incident.onset_ms, now_ms, ratio, explained
+            metric,
+            incident.cohort,
+            incident.onset_ms,
+            now_ms,
+            ratio,
+            explained,
+            incident.opened_ms,
         )
         if opening.cohort == incident.cohort:
             return []

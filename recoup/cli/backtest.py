@@ -42,7 +42,8 @@ def backtest(
     """Run the production detectors over recorded events, in event time, and list what they find.
 
     Nothing is stored and nothing is sent. An incident opens when production would have opened it,
-    from events up to then; its causes are those believed within five minutes of that.
+    from events up to then. Its cohort and causes are those last believed, as nobody acts here:
+    they are worked out again while more trials come, as production does until it is answered.
     With --compare both settings see the same events, and what each found is set side by side.
 
     Example: recoup backtest events.ndjson.gz --changes changes.ndjson \

@@ -2,13 +2,18 @@
 
 import gzip
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from detectors.backtest import Backtest
+from detectors.configuration import DetectionConfig
 from recoup.cli import main
+from recoup.demo.shop import Fault, Shop
 from recoup.demo.world.generating import generate
+from recoup.domain.base import to_ms
+from recoup.domain.series import EventBlock
 
 DAYS, SESSIONS = 4.5, 7_000
 
@@ -65,6 +70,25 @@ def test_silence_is_noticed_within_minutes_and_once(tmp_path: Path) -> None:
     assert opened - onset < timedelta(minutes=10)
     assert found[0]["kind"] == "business"
     assert found[0]["closed_at"]
+
+
+def test_a_root_that_more_trials_sharpen_is_ranked_again() -> None:
+    end = datetime(2026, 11, 20, 20, tzinfo=UTC)
+    start = end - timedelta(hours=36)
+    shop = Shop(7, to_ms(start), to_ms(start), sale_factor=2.0, fault=Fault(drop=0.6))
+    lines = shop.until(end - timedelta(hours=3))
+    shop.flag = lambda _dims: True
+    lines += shop.until(end)
+    run = Backtest(DetectionConfig(warm_up_ms=30 * 3_600_000), [])
+    run.take(EventBlock(1, len(lines), to_ms(end), b"\n".join(lines)))
+    run.finish()
+    (shown,) = run.shown()
+    asked, cohort = shown.incident.asked, shown.incident.cohort
+    assert asked.root.items() < cohort.root.items()
+    assert shown.ranked is not None
+    assert shown.ranked.roots == (cohort,)
+    assert shown.evidence is not None
+    assert shown.evidence.until_ms > to_ms(shown.incident.opened_at) + 5 * 60_000
 
 
 def test_lost_beacons_are_no_lost_business(tmp_path: Path) -> None:

@@ -5,7 +5,18 @@ import pytest
 
 from detectors.cohorts import CohortIndex
 from detectors.columns import Leaves
-from detectors.localising import DROPS, FRESH_MS, Exposed, find_root, fresh_values
+from detectors.localising import (
+    DROPS,
+    FRESH_MS,
+    NAMED_PRIOR,
+    NOTHING_FRESH,
+    SUSPECT_MS,
+    Exposed,
+    find_root,
+    fresh_values,
+    named_priors,
+)
+from detectors.priming import Named
 
 CHANGING = frozenset({"release"})
 NOW = 10 * FRESH_MS
@@ -67,3 +78,50 @@ def test_a_release_that_did_well_for_hours_is_not_it() -> None:
     assert fresh.values
     root, _ = find_root(exposed(leaf, np.ones(9, dtype=bool)), index, 3, fresh)
     assert root.root == {}
+
+
+def root_named(
+    trials: Exposed, index: CohortIndex, *cohorts: dict[str, str], at_ms: int = NOW
+) -> dict[str, str]:
+    """Return the root when a change named these cohorts."""
+    named = named_priors(index, [Named(at_ms, cohorts)], NOW)
+    return find_root(trials, index, 3, NOTHING_FRESH, named)[0].root
+
+
+def in_doubt(leaf: np.ndarray) -> Exposed:  # type: ignore[type-arg]
+    """Return few trials, in which one system of a country failed, and one trial beside it."""
+    rows = np.concatenate([np.repeat(leaf[4], 6), leaf[3:4], np.repeat(leaf[[0, 8]], 8)])
+    success = np.arange(len(rows)) >= 7
+    ones = np.ones(len(rows))
+    return Exposed(rows, np.arange(len(rows)), 0.8 * ones, ones, success, DROPS, 1.0)
+
+
+def test_of_cohorts_that_explain_it_alike_the_one_that_a_change_names_is_it() -> None:
+    index, leaf = shop("1.0")
+    trials, pair = in_doubt(leaf), {"country": "FR", "os": "Linux"}
+    assert find_root(trials, index, 3)[0].root == {"country": "FR"}
+    assert root_named(trials, index, pair) == pair
+    assert root_named(trials, index, pair, at_ms=NOW - 5 * SUSPECT_MS) == {"country": "FR"}
+
+
+def test_a_change_elsewhere_moves_no_harm() -> None:
+    index, leaf = shop("1.0")
+    for named in ({"country": "DE"}, {"os": "iOS"}, {"country": "IT", "os": "Linux"}):
+        assert root_named(in_doubt(leaf), index, named) == {"country": "FR"}
+    plain = exposed(leaf, np.arange(9) < 3)
+    assert root_named(plain, index, {"country": "DE", "os": "iOS"}) == {"country": "DE"}
+
+
+def test_changes_share_one_prior_and_the_nearest_has_most_of_it() -> None:
+    index, _ = shop("1.0")
+    near, far = Named(NOW, ({"country": "DE"},)), Named(NOW - SUSPECT_MS, ({"os": "iOS"},))
+    unheard_of = Named(NOW, ({"country": "JP"},))
+    (alone,) = named_priors(index, [near, unheard_of], NOW).values()
+    assert alone == pytest.approx(NAMED_PRIOR)
+    first, second = named_priors(index, [near, far], NOW).values()
+    assert first > 2 * second
+    assert first + second == pytest.approx(NAMED_PRIOR)
+    listed = Named(NOW, ({"country": "DE"}, {"country": "FR"}))
+    assert sum(named_priors(index, [listed], NOW).values()) == pytest.approx(NAMED_PRIOR)
+    lonely = named_priors(index, [far], NOW)
+    assert sum(lonely.values()) < NAMED_PRIOR / 2

@@ -8,7 +8,7 @@ import pytest
 
 from detectors.cohorts import CohortIndex
 from detectors.columns import Leaves
-from detectors.priming import WATCHED_MS, Priming
+from detectors.priming import KEPT_MS, WATCHED_MS, Priming
 from detectors.sequential import Evidence
 from recoup.domain.base import to_ms
 from recoup.domain.changes import Change, ChangeKind
@@ -104,3 +104,18 @@ def test_a_shop_that_changes_all_the_time_pays_with_a_higher_threshold(
     seldom.note(change({"country": "DE"}))
     seldom.apply(*shop, to_ms(NOW))
     assert limits(shop, {"country": "DE"})[0] < often
+
+
+def test_whom_changes_named_is_remembered_for_a_while(
+    shop: tuple[Evidence, CohortIndex],
+) -> None:
+    priming, index = Priming(2, 1.0), shop[1]
+    priming.note(change({"country": ["DE", "FR"]}))
+    priming.note(change({}, NOW + timedelta(hours=1)))
+    priming.note(change({"os": "iOS"}, NOW + timedelta(hours=2)))
+    at, later = to_ms(NOW), to_ms(NOW + timedelta(hours=2))
+    (first,) = priming.named(at, later - 1)
+    assert first == (at, ({"country": "DE"}, {"country": "FR"}))
+    assert [each.at_ms for each in priming.named(0, later)] == [at, later]
+    priming.begin_hour(index, at + KEPT_MS)
+    assert [each.at_ms for each in priming.named(0, later)] == [later]

@@ -124,6 +124,13 @@ def test_two_faults_need_two_incidents() -> None:
     assert [pair.claim.id for pair in both.matched.pairs if pair.claim] == ["i1", "i2"]
 
 
+def test_the_root_is_judged_as_last_told_and_as_people_were_asked() -> None:
+    sharpened = claim(asked={"browser": "Safari"})
+    found = figures([judged([truth()], [sharpened])])
+    assert (found["root_exact"], found["root_exact_when_asked"]) == (1, 0)
+    assert figures([judged([truth()], [claim(asked=IOS)])])["root_exact_when_asked"] == 1
+
+
 def test_what_nobody_could_notice_is_a_miss_but_told_apart() -> None:
     hopeless = truth(cohort={"country": "DE"}, bound_minutes=None)
     missed = judged([truth(), hopeless], [claim()])

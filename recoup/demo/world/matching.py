@@ -33,7 +33,7 @@ class Cause(BaseModel):
 
 
 class Claim(BaseModel):
-    """One incident as the backtest writes it."""
+    """One incident as the backtest writes it; ``asked`` is the cohort people were asked about."""
 
     model_config = ConfigDict(frozen=True)
     id: str
@@ -42,6 +42,7 @@ class Claim(BaseModel):
     closed_at: Moment | None = None
     metric: str = ""
     cohort: dict[str, str]
+    asked: dict[str, str] | None = None
     kind: str
     revenue_at_risk_per_hour: float | None = None
     causes: tuple[Cause, ...] = ()

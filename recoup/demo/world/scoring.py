@@ -186,6 +186,9 @@ def _attribution(judged: Sequence[Judged]) -> Figures:
     errors = [abs((claim.onset_at - truth.onset).total_seconds()) / 60 for truth, claim in found]
     return {
         "root_exact": _mean(float(claim.cohort == truth.cohort) for truth, claim in found),
+        "root_exact_when_asked": _mean(
+            float(claim.asked == truth.cohort) for truth, claim in found if claim.asked is not None
+        ),
         "root_jaccard": _mean(likeness(claim.cohort, truth.cohort) for truth, claim in found),
         "onset_error_minutes_median": _median(errors),
         "cause_first": _mean(float(named(truth, claim, 1)) for truth, claim in known),
