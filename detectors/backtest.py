@@ -75,6 +75,7 @@ class Shown(NamedTuple):
 @dataclass
 class _Tracked:
     opened: IncidentOpened
+    opened_ms: int
     cohort: Cohort
     onset_at: Any
     asked: Cohort | None = None
@@ -87,7 +88,7 @@ class _Tracked:
     def is_to_be_ranked(self, now_ms: int) -> bool:
         """Tell whether to rank the causes: once soon, and again when the cohort is another."""
         if self.ranked is None:
-            due = now_ms - to_ms(self.opened.opened_at) >= RANKED_AFTER_MS
+            due = now_ms - self.opened_ms >= RANKED_AFTER_MS
             return due or self.closed_at is not None
         is_another = self.ranked.roots != (self.cohort,)
         return is_another and now_ms - self.ranked_ms >= RANKED_AGAIN_MS
@@ -108,6 +109,7 @@ class Backtest:
         self.engine.on_tick = self._after_tick
         self._told = 0
         self.changes = sorted(self.changes, key=lambda change: (change.time, change.id))
+        self._changed_ms = [to_ms(change.time) for change in self.changes]
 
     def run(self, blocks: Iterable[EventBlock]) -> Iterator[int]:
         """Take in blocks; yield how many events were taken in so far."""
@@ -152,7 +154,7 @@ class Backtest:
 
     def _tell_changes(self, now_ms: int) -> None:
         """Let the engine know of changes once they have happened, as production would."""
-        while self._told < len(self.changes) and to_ms(self.changes[self._told].time) <= now_ms:
+        while self._told < len(self.changes) and self._changed_ms[self._told] <= now_ms:
             self.engine.note_change(self.changes[self._told])
             self._told += 1
 
@@ -160,11 +162,11 @@ class Backtest:
         self._tell_changes(now_ms)
         for incident_id, new in self.engine.take_facts():
             self._note(incident_id, new)
-        for incident_id, tracked in self._tracked.items():
+        for incident_id in list(self.engine.response.open):
+            tracked = self._tracked[incident_id]
             if tracked.is_to_be_ranked(now_ms):
                 self._rank(incident_id, tracked)
-        for incident_id, tracked in self._tracked.items():
-            if tracked.closed_at and incident_id in self.engine.response.open:
+            if tracked.closed_at:
                 # Nobody acts in a backtest: what recovers has recovered on its own.
                 self.engine.response.close(ended_unaided(incident_id, tracked.closed_at))
 
@@ -173,7 +175,9 @@ class Backtest:
         if isinstance(fact, LayerAlarmed):
             self._layered[fact.alarm_id] = _of_layer(fact)
         elif isinstance(fact, IncidentOpened):
-            self._tracked[incident_id] = _Tracked(fact, fact.cohort, fact.onset_at)
+            self._tracked[incident_id] = _Tracked(
+                fact, to_ms(fact.opened_at), fact.cohort, fact.onset_at
+            )
         elif isinstance(fact, AlarmRaised):
             self._tracked[incident_id].alarms += 1
         elif isinstance(fact, IncidentUpdated):

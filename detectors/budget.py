@@ -96,9 +96,9 @@ class Budget:
         """Tell whether a cohort is judged by what it was itself, not by its other dimensions."""
         return not self._changing[cohort]
 
-    def known(self, metric: Ints, codes: Ints) -> Bools:
-        """Tell of which trials every value has a baseline, given n x W numbers of values."""
-        return _known(metric, codes, self.value_is_known)
+    def known(self, metric: Ints, leaf: Ints, codes: Ints) -> Bools:
+        """Tell of which trials every value has a baseline; ``codes`` are those of all leaves."""
+        return _known(metric, leaf, codes, self.value_is_known)
 
     def _take_in(self, evidence: Evidence, index: CohortIndex) -> Ints:
         """Describe new cohorts; return those that a change made.
@@ -176,10 +176,10 @@ def _share_out(
 
 
 @compiled
-def _known(metric: Ints, codes: Ints, value_is_known: Bools) -> Bools:
+def _known(metric: Ints, leaf: Ints, codes: Ints, value_is_known: Bools) -> Bools:
     known = np.ones(len(metric), dtype=np.bool_)
     for i in range(len(metric)):
-        for value in codes[i]:
+        for value in codes[leaf[i]]:
             if not value_is_known[metric[i], value]:
                 known[i] = False
     return known

@@ -109,6 +109,11 @@ class CohortIndex:
         found: Ints = self._codes[leaf, : self._has[leaf]]
         return found
 
+    @property
+    def all_codes(self) -> Ints:
+        """L x W: the numbers of the values of each leaf, 0 where it has fewer."""
+        return self._codes
+
     def codes_of(self, leaf: Ints) -> Ints:
         """Return n x W numbers of the values of leaves, 0 where a leaf has fewer."""
         found: Ints = self._codes[leaf]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from detectors.compiled import compiled
 from detectors.hashing import FIRST_ROOM, find_slot, rehashed
-from recoup.domain.series import EventBlock
+from recoup.domain.series import EventBlock, StoredEvent
 from recoup.domain.storefront import API_TIMED, ORDER_COMPLETED, PAYMENT_FAILED, SCRIPT_ERROR
 
 FUTURE_MS = 120_000
@@ -188,7 +188,7 @@ class Decoder:
 
         Times ahead of their arrival are clipped to it.
         """
-        lines = _LINES.decode_lines(block.data)
+        lines = block.already_read or _LINES.decode_lines(block.data)
         times = _milliseconds([line.time for line in lines])
         times[times > block.received_at_ms + FUTURE_MS] = block.received_at_ms
         columns = Columns(
@@ -240,7 +240,7 @@ def _milliseconds(times: list[datetime]) -> Ints:
     return found
 
 
-def _tell(line: _Line) -> Detail:
+def _tell(line: StoredEvent) -> Detail:
     try:
         props = _PROPS.decode(line.props)
     except msgspec.ValidationError:

@@ -37,16 +37,15 @@ LEVEL_BOUND = 1.4
 TIMES = ("level", "weekend", "sin1", "cos1", "sin2", "cos2")
 
 
-def time_features(time_ms: Ints, first_ms: int) -> Floats:
-    """Return n x 6: one, whether it is a weekend, and two daily harmonics.
+def time_features(hour: Ints, first_ms: int) -> Floats:
+    """Return n x 6 for hours since 1970: one, whether it is a weekend, and two daily harmonics.
 
     A weekend is told apart once a week was seen: before, its weight and the level could not be
     told from each other, and the first working day would be a guess.
     """
-    weekend = _is_weekend(time_ms, first_ms)
-    angle = 2 * math.pi * (time_ms % DAY_MS) / DAY_MS
-    waves = [np.sin(angle), np.cos(angle), np.sin(2 * angle), np.cos(2 * angle)]
-    return np.stack([np.ones(len(time_ms)), weekend.astype(float), *waves], axis=1)
+    features = BY_HOUR[hour % len(BY_HOUR)]
+    features[:, 1] = _is_weekend(hour * HOUR_MS, first_ms)
+    return features
 
 
 def _is_weekend(time_ms: Any, first_ms: int) -> Any:
@@ -56,11 +55,14 @@ def _is_weekend(time_ms: Any, first_ms: int) -> Any:
 
 
 def _features_of(time_ms: int, first_ms: int) -> tuple[float, ...]:
-    """Return ``time_features`` of one moment, at a tenth of the cost."""
+    """Return the ``time_features`` of one moment."""
     weekend = _is_weekend(time_ms, first_ms)
     angle = 2 * math.pi * (time_ms % DAY_MS) / DAY_MS
     waves = (math.sin(angle), math.cos(angle), math.sin(2 * angle), math.cos(2 * angle))
     return (1.0, float(weekend), *waves)
+
+
+BY_HOUR = np.array([_features_of(hour * HOUR_MS, 0) for hour in range(24)])
 
 
 class ArrayRegression(LogisticRegression):
@@ -101,6 +103,8 @@ class OutcomeLearner:
     _trials: float = 0.0
     _kept: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     """The values that are features: all but those of the ignored dimensions."""
+    _column: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    """Which feature each value is; -1 for none."""
     values: Floats = field(default_factory=lambda: np.zeros(1))
     """The weight of each value, by its number in the cohort index."""
     times: Floats = field(default_factory=lambda: np.zeros(len(TIMES)))
@@ -125,7 +129,7 @@ class OutcomeLearner:
             # Small steps while every trial still moves the model, larger ones later.
             size = min(max(self.learned // FEW_SHARE, FEW), MANY)
             part = slice(start, start + size)
-            features = self._features(leaf[part], hour[part] * HOUR_MS, counts[part], index)
+            features = self._features(leaf[part], hour[part], counts[part], index)
             # River takes the mean of the gradients; every trial is to count as one.
             weights = counts[part] * len(features)
             self.model.learn_array(features, names, success[part], weights)
@@ -151,26 +155,24 @@ class OutcomeLearner:
         self.model._weights.update({name: self.model.weights.get(name, 0.0) + log_odds})
         self.read_weights(index)
 
-    def _features(self, leaf: Ints, time_ms: Ints, counts: Floats, index: CohortIndex) -> Floats:
-        codes = index.codes_of(leaf)
-        dense = np.zeros((len(leaf), len(self._names)))
-        dense[np.arange(len(leaf))[:, None], codes] = 1.0
-        self._follow_usual(dense, counts)
-        parts = [(dense - self._usual)[:, self._kept], time_features(time_ms, self.first_ms)]
-        parts += [index.covered(cohort, leaf)[:, None].astype(float) for cohort in self.accepted]
-        return np.hstack(parts)
+    def _features(self, leaf: Ints, hour: Ints, counts: Floats, index: CohortIndex) -> Floats:
+        codes, times = index.codes_of(leaf), time_features(hour, self.first_ms)
+        self._follow_usual(codes, counts)
+        values = _one_hot(codes, self._usual[self._kept], self._column)
+        own = [index.covered(cohort, leaf)[:, None].astype(float) for cohort in self.accepted]
+        return np.hstack([values, times, *own])
 
     def _columns(self) -> list[str]:
         """Return the names of the features."""
         names = [name for name in self._names if name is not None]
         return names + list(TIMES) + [_level_name(cohort) for cohort in self.accepted]
 
-    def _follow_usual(self, dense: Floats, counts: Floats) -> None:
+    def _follow_usual(self, codes: Ints, counts: Floats) -> None:
         """Follow how usual each value is; features are told from there.
 
         So what all trials have in common moves the level alone, and not every value a little.
         """
-        share = counts @ dense / counts.sum()
+        share = _shares(codes, counts, len(self._names))
         self._trials += float(counts.sum())
         rate = max(counts.sum() / self._trials, USUAL_RATE)
         self._usual += rate * (share - self._usual)
@@ -183,6 +185,8 @@ class OutcomeLearner:
         if fresh:
             kept = [number for number, name in enumerate(self._names) if name is not None]
             self._kept = np.array(kept, dtype=np.int64)
+            self._column = np.full(len(self._names), -1, dtype=np.int64)
+            self._column[self._kept] = np.arange(len(kept))
         self._usual = np.concatenate([self._usual, np.zeros(fresh)])
 
     def read_weights(self, index: CohortIndex) -> None:
@@ -230,6 +234,29 @@ class Baseline:
             self._values[number] = learner.values
             self.first_ms = self.first_ms or learner.first_ms
             self._times[number] = learner.times
+
+
+@compiled
+def _shares(codes: Ints, counts: Floats, values: int) -> Floats:
+    """Return how large a share of so many trials has each value."""
+    shares = np.zeros(values)
+    for i in range(len(codes)):
+        for code in codes[i]:
+            shares[code] += counts[i]
+    shares /= counts.sum()
+    return shares
+
+
+@compiled
+def _one_hot(codes: Ints, usual: Floats, column: Ints) -> Floats:
+    """Return n x features: one for each value of a trial, less the usual share of each."""
+    found = np.empty((len(codes), len(usual)))
+    for i in range(len(codes)):
+        found[i] = -usual
+        for code in codes[i]:
+            if column[code] >= 0:
+                found[i, column[code]] = 1.0 - usual[column[code]]
+    return found
 
 
 @compiled

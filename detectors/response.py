@@ -63,7 +63,7 @@ class Response:
             self._tell_desk()
         if warm:
             facts += self._silences(now_ms)
-            rows = {(int(metric), int(cohort)) for metric, cohort in high}
+            rows = set(map(tuple, high.tolist()))
             for _ in range(AT_ONCE):
                 found = self._strongest(rows, now_ms)
                 if found is None:
@@ -176,7 +176,7 @@ class Response:
         evidence, index = self.watching.evidence, self.watching.index
         onset_ms, _ = evidence.onset_of(metric, row)
         limit = float(evidence.limit[metric, row])
-        if statistic < limit and metric < self.watching.plan.steps:
+        if limit - CORROBORATION <= statistic < limit and metric < self.watching.plan.steps:
             statistic += self._errors(row, onset_ms, now_ms)
         if statistic < limit:
             return False
@@ -232,7 +232,7 @@ class Response:
     def _silences(self, now_ms: int) -> Facts:
         """Open an incident when the stream of events itself falls away."""
         watches = self.watching.watches
-        high = [w for w in watches if w.statistic >= self._volume_limit(w.metric, now_ms)]
+        high = [w for w in watches if w.is_above(self._volume_limit(w.metric, now_ms))]
         if not high or any(i.metric.startswith("volume:") for i in self.open.values()):
             return []
         self._tell_desk()

@@ -35,6 +35,10 @@ class VolumeWatch:
             self.learner.learn(start_ms, count, expected)
         return VolumeTick(self.metric, start_ms, count, expected, max(expected, 1.0) * surplus)
 
+    def is_above(self, limit: float) -> bool:
+        """Tell whether the evidence reaches a limit; it is never above that of its best effect."""
+        return max(self.score) >= limit and self.statistic >= limit
+
     @property
     def statistic(self) -> float:
         """The log evidence of a fall: the mixture over effect sizes."""

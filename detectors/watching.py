@@ -104,7 +104,7 @@ class Watching:
             told = self._recovering(told, now_ms)
         if not warm or not told:
             return NO_ROWS
-        known = self.budget.known(told.metric, self.index.codes_of(told.leaf))
+        known = self.budget.known(told.metric, told.leaf, self.index.all_codes)
         told = told if known.all() else told.part(known)
         return self.evidence.add(told, self.index.members, now_ms) if told else NO_ROWS
 

@@ -22,15 +22,16 @@ LAST_ONES = 9
 BUFFER = 1 << 18
 
 
-class _Head(msgspec.Struct, gc=False):
+class _Sent(msgspec.Struct, gc=False):
     id: str
     type: str
     time: datetime
     session: str
     dims: msgspec.Raw = msgspec.Raw(b"{}")
+    props: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-_HEADS = msgspec.json.Decoder(_Head)
+_SENT = msgspec.json.Decoder(_Sent)
 _DIMS = msgspec.json.Decoder(dict[str, str])
 
 
@@ -64,35 +65,35 @@ class EventFile:
 
     def _block(self, data: bytes) -> EventBlock:
         try:
-            heads = _HEADS.decode_lines(data)
-            self._check_dims(heads)
+            events = _SENT.decode_lines(data)
+            self._check_dims(events)
         except (ValueError, RecursionError):
-            heads = []
-        if len(heads) == data.count(b"\n"):
-            self._line += len(heads)
+            events = []
+        if len(events) == data.count(b"\n"):
+            self._line += len(events)
         else:
-            data, heads = self._one_by_one(data)
+            data, events = self._one_by_one(data)
         # Python's own hash of a text is as wide, and kept with it.
-        ids = [hash(head.id) for head in heads]
+        ids = [hash(event.id) for event in events]
         if len(set(ids)) == len(ids) and self._seen.isdisjoint(ids):
             self._seen.update(ids)
         else:
-            data, heads = self._once(data, heads, ids)
-        first, self.taken = self.taken + 1, self.taken + len(heads)
-        times = sorted(head.time for head in heads[-LAST_ONES:])
+            data, events = self._once(data, events, ids)
+        first, self.taken = self.taken + 1, self.taken + len(events)
+        times = sorted(event.time for event in events[-LAST_ONES:])
         arrived = to_ms(times[len(times) // 2]) if times else 0
-        return EventBlock(first, len(heads), arrived, data)
+        return EventBlock(first, len(events), arrived, data, events)
 
-    def _check_dims(self, heads: list[_Head]) -> None:
+    def _check_dims(self, events: list[_Sent]) -> None:
         """Raise ValueError unless all dims are texts by name; most were written before."""
-        fresh = {bytes(head.dims) for head in heads} - self._dims
+        fresh = {bytes(event.dims) for event in events} - self._dims
         for raw in fresh:
             _DIMS.decode(raw)
         if len(self._dims) > DIMS_KEPT:
             self._dims.clear()
         self._dims |= fresh
 
-    def _once(self, data: bytes, heads: list[_Head], ids: list[int]) -> tuple[bytes, list[_Head]]:
+    def _once(self, data: bytes, events: list[_Sent], ids: list[int]) -> tuple[bytes, list[_Sent]]:
         kept = []
         for place, number in enumerate(ids):
             if number in self._seen:
@@ -101,26 +102,26 @@ class EventFile:
                 self._seen.add(number)
                 kept.append(place)
         lines = data.split(b"\n")
-        return b"".join(lines[place] + b"\n" for place in kept), [heads[place] for place in kept]
+        return b"".join(lines[place] + b"\n" for place in kept), [events[place] for place in kept]
 
-    def _one_by_one(self, data: bytes) -> tuple[bytes, list[_Head]]:
+    def _one_by_one(self, data: bytes) -> tuple[bytes, list[_Sent]]:
         good: list[bytes] = []
-        heads: list[_Head] = []
+        events: list[_Sent] = []
         for line in data.split(b"\n")[:-1]:
             self._line += 1
             if not line.strip():
                 continue
             try:
-                head = _HEADS.decode(line)
-                self._check_dims([head])
+                event = _SENT.decode(line)
+                self._check_dims([event])
             except (ValueError, RecursionError) as error:
                 self.rejected += 1
                 if len(self.problems) < PROBLEMS_KEPT:
                     self.problems.append(LineProblem(self._line, "", str(error)))
             else:
-                heads.append(head)
+                events.append(event)
                 good.append(line + b"\n")
-        return b"".join(good), heads
+        return b"".join(good), events
 
 
 def _chunks(stream: BufferedReader) -> Iterator[bytes]:

@@ -1,7 +1,9 @@
 """What the detector watches, tick by tick, for charts and pages."""
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
 
 
 class TickRow(NamedTuple):
@@ -26,6 +28,16 @@ class SliceRow(NamedTuple):
     payload: bytes
 
 
+class StoredEvent(Protocol):
+    """What is read of a stored event; ``dims`` and ``props`` as they stand in its line."""
+
+    type: str
+    time: datetime
+    session: str
+    dims: Any
+    props: Any
+
+
 @dataclass(frozen=True, slots=True)
 class EventBlock:
     """Storefront events as they stand in the log: canonical NDJSON, one event a line.
@@ -37,6 +49,8 @@ class EventBlock:
     count: int
     received_at_ms: int
     data: bytes
+    already_read: Sequence[StoredEvent] | None = field(default=None, compare=False, repr=False)
+    """The events, where whoever made the block has read them."""
 
 
 class LineProblem(NamedTuple):

@@ -57,8 +57,8 @@ def _without_doubt() -> None:
 def _as_judged(bias: float | None, dispersion: float | None) -> None:
     judged: Callable[..., None] = hourly.judge
 
-    def judge_less(learned: Any, wobble: Floats, off: Floats, lively: Floats) -> None:
-        judged(learned, wobble, off, lively)
+    def judge_less(rows: int, learned: Any, wobble: Floats, off: Floats, lively: Floats) -> None:
+        judged(rows, learned, wobble, off, lively)
         if bias is not None:
             off[:] = bias
         if dispersion is not None:
