@@ -135,6 +135,8 @@ def named_priors(index: CohortIndex, named: Iterable[Named], onset_ms: int) -> d
     numbers = {item: number for number, item in enumerate(index.values)}
     weights: dict[int, float] = {}
     for change in named:
+        if abs(onset_ms - change.at_ms) > NAMED_MS:
+            continue
         weight = math.exp(-abs(onset_ms - change.at_ms) / SUSPECT_MS) / len(change.cohorts)
         for cohort in change.cohorts:
             if numbers.keys() >= cohort.items():

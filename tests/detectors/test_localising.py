@@ -8,6 +8,7 @@ from detectors.columns import Leaves
 from detectors.localising import (
     DROPS,
     FRESH_MS,
+    NAMED_MS,
     NAMED_PRIOR,
     NOTHING_FRESH,
     SUSPECT_MS,
@@ -123,5 +124,7 @@ def test_changes_share_one_prior_and_the_nearest_has_most_of_it() -> None:
     assert first + second == pytest.approx(NAMED_PRIOR)
     listed = Named(NOW, ({"country": "DE"}, {"country": "FR"}))
     assert sum(named_priors(index, [listed], NOW).values()) == pytest.approx(NAMED_PRIOR)
+    assert not named_priors(index, [near], NOW - NAMED_MS - 1)
+    assert not named_priors(index, [near], 0)
     lonely = named_priors(index, [far], NOW)
     assert sum(lonely.values()) < NAMED_PRIOR / 2
