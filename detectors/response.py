@@ -164,7 +164,7 @@ class Response:
             facts += self._sharpen(joined, now_ms)
         elif opening.harm >= MIN_SHORTFALL and self.desk.is_felt(opening, metric, now_ms):
             facts += self._open(opening, statistic, limit, now_ms)
-        self._silence(opening.cohort, row)
+        self._silence(opening.cohort, metric, row)
         return facts
 
     def _outweighs(self, metric: int, row: int, statistic: float, now_ms: int) -> bool:
@@ -223,11 +223,14 @@ class Response:
         ratios = self.watching.evidence.ratios[metric]
         return int(np.argmin(np.abs(np.log(ratios) - np.log(grid[opening.effect]))))
 
-    def _silence(self, cohort: Cohort, row: int) -> None:
-        """Start the test anew wherever the incident's people are: the incident explains it."""
+    def _silence(self, cohort: Cohort, metric: int, row: int) -> None:
+        """Start the test anew where the incident explains what its people do.
+
+        What adds up at another step has a cause of its own, and loses nothing.
+        """
         touched = self.watching.index.compatible(cohort)
         touched[row] = True
-        self.watching.evidence.reset(touched)
+        self.watching.evidence.reset(self.watching.plan.explains(metric), touched)
 
     def _silences(self, now_ms: int) -> Facts:
         """Open an incident when the stream of events itself falls away."""

@@ -200,9 +200,9 @@ class Evidence:
         top = float(self.score[metric, cohort].max()) * float(self.dispersion[metric, cohort])
         return top < price / 2
 
-    def reset(self, cohorts: Bools) -> None:
-        """Start the test anew for the cohorts of a mask."""
-        self.score[:, : len(cohorts)][:, cohorts] = 0.0
+    def reset(self, metrics: Bools, cohorts: Bools) -> None:
+        """Start the test anew for the metrics of a mask, in the cohorts of another."""
+        self.score[np.ix_(metrics, np.flatnonzero(cohorts))] = 0.0
 
     def gains(self, told: Told, effect: int) -> Floats:
         """Return the log-likelihood ratio that each row adds for one effect size."""
