@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import signal
 import socket
@@ -19,6 +20,8 @@ from recoup.observability import set_up_logging
 from recoup.settings import Settings
 
 GRACE_S = 3
+GARBAGE_EVERY = 100_000
+"""After so many objects more the detect role looks for cycles, of which it makes none."""
 
 _log = structlog.get_logger()
 
@@ -94,6 +97,7 @@ def run_detect(settings: Settings) -> None:
     app = build(settings)
     try:
         say_ready("detect")
+        gc.set_threshold(GARBAGE_EVERY)
         Watch(app, stop).run()
     finally:
         app.store.close()
