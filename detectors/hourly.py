@@ -113,13 +113,16 @@ def judge(
     rows: int,
     learned: tuple[Floats, Floats, Floats, Floats, Floats],
     wobble: Floats,
+    odds: Floats,
     bias: Floats,
     dispersion: Floats,
+    excess: Floats,
 ) -> None:
     """Say by how much each cohort is always off, and how much livelier than chance it is, >= 1.
 
     All rates of a metric share one wobble, which shows the more the larger a cohort is; what a
-    cohort shows beyond that moves its own figure slowly.
+    cohort shows beyond that moves its own figure slowly. ``excess`` is what liveliness beyond one
+    comes to for each trial of a window; ``odds`` are those of a success, by metric.
     """
     seen, expected, surplus, windows, size = learned
     for m in range(bias.shape[0]):
@@ -128,13 +131,15 @@ def judge(
                 continue
             ratio = (seen[m, c] + BIAS_PRIOR) / (expected[m, c] + BIAS_PRIOR)
             bias[m, c] = min(max(math.log(ratio), -BIAS_LIMIT), BIAS_LIMIT)
-            most = 1.0
+            most, each = 1.0, 0.0
             for kind in range(2):
                 count = windows[kind, m, c]
                 usual = 1.0 + wobble[kind, m] * size[kind, m, c] / max(count, 1.0)
                 mean = (surplus[kind, m, c] + SURPLUS_PRIOR * usual) / (count + SURPLUS_PRIOR)
                 most = max(most, mean)
-            dispersion[m, c] = most
+                if mean > 1.0 and size[kind, m, c] > 0.0:
+                    each = max(each, (mean - 1.0) * odds[m] * count / size[kind, m, c])
+            dispersion[m, c], excess[m, c] = most, each
 
 
 @compiled

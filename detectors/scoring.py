@@ -82,6 +82,8 @@ def settle(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
     sums: Singles,
     bias: Floats,
     dispersion: Floats,
+    excess: Floats,
+    needed: Floats,
     limit: Floats,
     doubt: Floats,
     score: Singles,
@@ -89,16 +91,22 @@ def settle(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
     now_s: int,
     high: Ints,
 ) -> int:
-    """Move the scores of the touched rows on; return how many are high, listed in ``high``."""
+    """Move the scores of the touched rows on; return how many are high, listed in ``high``.
+
+    The rates of a cohort wobble together, which shows the more the more trials are summed up. So
+    an effect that takes few trials to be told is held to less of the ``dispersion`` of a window:
+    to ``excess`` for each trial ``needed``.
+    """
     effects = score.shape[2]
     found = 0
     zero = np.float32(0.0)
     for i in range(count):
         m, c = touched[0, i], touched[1, i]
         slot[m, c] = FREE
-        off, share = np.float32(bias[m, c]), np.float32(1.0 / dispersion[m, c])
-        top = zero
+        off, top = np.float32(bias[m, c]), zero
         for e in range(effects):
+            lively = min(dispersion[m, c], 1.0 + excess[m, c] * needed[m, e])
+            share = np.float32(1.0 / lively)
             grown = score[m, c, e] + (sums[i, e] + off * sums[i, effects + e]) * share
             if grown <= zero:
                 grown = zero

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detectors.cohorts import Members, Narrow
+from detectors.cohorts import EVERYONE_ID, Members, Narrow
 from detectors.compiled import compiled
 from detectors.hourly import HOT, believe, close_window, cool_down, find_hot, judge
 from detectors.scoring import FREE, UNWATCHED, scatter, settle
@@ -18,6 +18,10 @@ from detectors.trials import LEAST, MOST, Bools, Floats, Ints, Matured, Told
 
 WOBBLE_MEMORY = 0.99
 LONG_WINDOW_H = 6
+CHANCE_RATE = 0.05
+ENOUGH = 11.0
+"""The log evidence that an alarm usually takes."""
+
 LEAST_DOUBT = 0.01
 """No baseline is known better than this, as a standard deviation of its logarithm."""
 
@@ -31,7 +35,7 @@ class Evidence:
     baseline, above 1 its odds over those of the baseline.
     """
 
-    BY_COHORT = ("learned", "seen", "expected", "bias", "dispersion", "_limit")
+    BY_COHORT = ("learned", "seen", "expected", "bias", "dispersion", "excess", "_limit")
     WINDOWED = ("window", "surplus", "windows", "size", "pending")
 
     def __init__(self, ratios: Floats) -> None:
@@ -57,6 +61,10 @@ class Evidence:
         """Where the sums of a row are in this tick, if something was told of it."""
         self._forget_tick()
         self.doubt = self._doubt()
+        self.chance = np.full(metrics, 0.5)
+        """How likely a success is on the whole, by metric."""
+        self.needed = np.full((metrics, effects), np.inf)
+        """So many trials, M x E, tell an effect from the baseline on average."""
         self.grow(1)
 
     learned: Floats
@@ -64,6 +72,7 @@ class Evidence:
     expected: Floats
     bias: Floats
     dispersion: Floats
+    excess: Floats
     _limit: Floats
 
     @property
@@ -114,13 +123,14 @@ class Evidence:
         tick = self._touched, self._slot, self._sums
         count = scatter(*told, self.ratios, *members, *tick)
         high = np.empty((2, count), dtype=np.int64)
-        tuned = self.bias, self.dispersion, self._limit, self.doubt
+        lively = self.dispersion, self.excess, self.needed
+        tuned = self.bias, *lively, self._limit, self.doubt
         found = settle(count, *tick, *tuned, self.score, self.left_zero, now_ms // 1000, high)
         return high[:, :found].T
 
     def inherit(self, cohorts: Ints, parents: Ints) -> None:
         """Let new cohorts begin with what was learned of others: their bias and liveliness."""
-        for values in (self.seen, self.expected, self.bias, self.dispersion):
+        for values in (self.seen, self.expected, self.bias, self.dispersion, self.excess):
             values[:, cohorts] = values[:, parents]
         for values in (self.surplus, self.windows, self.size):
             values[:, :, cohorts] = values[:, :, parents]
@@ -138,6 +148,7 @@ class Evidence:
         if not settled:
             self.window[:] = 0.0
             return
+        self._follow_chance()
         calm = np.empty(self.window.shape[2:], dtype=np.bool_)
         cool_down(cohorts, self.score, self._hot(), calm)
         close_window(cohorts, self.window, self.pending, self.bias, hour % LONG_WINDOW_H == 0)
@@ -145,8 +156,21 @@ class Evidence:
         rates, lively = (self.seen, self.expected), (self.surplus, self.windows, self.size)
         believe(cohorts, calm, self.pending, rates, lively, self.wobble)
         wobble = np.maximum(self.wobble[:, 0], 0.0) / np.maximum(self.wobble[:, 1], 1.0)
-        judge(cohorts, (*rates, *lively), wobble, self.bias, self.dispersion)
+        odds = self.chance / (1.0 - self.chance)
+        told = self.bias, self.dispersion, self.excess
+        judge(cohorts, (*rates, *lively), wobble, odds, *told)
         self.doubt = self._doubt()
+
+    def _follow_chance(self) -> None:
+        """Follow how likely a success is on the whole, by metric."""
+        _, expected, variance = self.window[0, :, :, EVERYONE_ID]
+        some = variance > 0.0
+        chance = np.clip(1.0 - variance[some] / expected[some], LEAST, MOST)
+        self.chance[some] += CHANCE_RATE * (chance - self.chance[some])
+        q = alternative(self.chance[:, None], self.ratios)
+        p = self.chance[:, None]
+        told = q * np.log(q / p) + (1 - q) * np.log((1 - q) / (1 - p))
+        self.needed = ENOUGH / np.maximum(told, 1e-9)
 
     def _hot(self) -> Floats:
         """Return, M x E, from which score on the evidence is high, doubt taken off."""
