@@ -20,6 +20,7 @@ BIAS_MEMORY_H = 48.0
 SURPLUS_PRIOR = 50.0
 SURPLUS_MEMORY = 0.985
 MOST_SURPRISE = 25.0
+EXTENT_MEMORY = 0.9
 MEMORY = 0.5 ** (1 / BIAS_MEMORY_H)
 FADING_H = 12.0
 """Evidence fades with this time constant: what takes days to add up is the shop's own drift."""
@@ -46,11 +47,13 @@ def cool_down(rows: int, score: npt.NDArray[Any], hot: Floats, calm: Bools) -> N
 
 
 @compiled
-def close_window(rows: int, window: Floats, pending: Floats, bias: Floats, also_long: bool) -> None:
+def close_window(
+    rows: int, window: Floats, pending: Floats, extent: Floats, bias: Floats, also_long: bool
+) -> None:
     """Move what an hour has seen to what waits to be believed; the long window when it ends.
 
     ``window`` is by window length: seen, expected, variance. ``pending`` is seen, expected, then by
-    window length: surprise, count, size.
+    window length: surprise, count, size. ``extent`` follows, by window length, the largest sizes.
     """
     for m in range(window.shape[2]):
         for c in range(rows):
@@ -67,7 +70,9 @@ def close_window(rows: int, window: Floats, pending: Floats, bias: Floats, also_
                     off = window[kind, 0, m, c] - expected * math.exp(bias[m, c])
                     pending[2 + 3 * kind, m, c] += min(off * off / variance, MOST_SURPRISE)
                     pending[3 + 3 * kind, m, c] += 1.0
-                    pending[4 + 3 * kind, m, c] += expected * expected / variance
+                    size = expected * expected / variance
+                    pending[4 + 3 * kind, m, c] += size
+                    extent[kind, m, c] = max(size, extent[kind, m, c] * EXTENT_MEMORY)
                 for part in range(3):
                     window[kind, part, m, c] = 0.0
 
@@ -109,11 +114,12 @@ def believe(
 
 
 @compiled
-def judge(
+def judge(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
     rows: int,
     learned: tuple[Floats, Floats, Floats, Floats, Floats],
     wobble: Floats,
     odds: Floats,
+    extent: Floats,
     bias: Floats,
     dispersion: Floats,
     excess: Floats,
@@ -122,7 +128,8 @@ def judge(
 
     All rates of a metric share one wobble, which shows the more the larger a cohort is; what a
     cohort shows beyond that moves its own figure slowly. ``excess`` is what liveliness beyond one
-    comes to for each trial of a window; ``odds`` are those of a success, by metric.
+    comes to for each trial of a window; ``odds`` are those of a success, by metric. Whose people
+    are but a part of those it learned from (their ``extent`` is less) is held to that part.
     """
     seen, expected, surplus, windows, size = learned
     for m in range(bias.shape[0]):
@@ -136,9 +143,11 @@ def judge(
                 count = windows[kind, m, c]
                 usual = 1.0 + wobble[kind, m] * size[kind, m, c] / max(count, 1.0)
                 mean = (surplus[kind, m, c] + SURPLUS_PRIOR * usual) / (count + SURPLUS_PRIOR)
-                most = max(most, mean)
                 if mean > 1.0 and size[kind, m, c] > 0.0:
-                    each = max(each, (mean - 1.0) * odds[m] * count / size[kind, m, c])
+                    of_size = (mean - 1.0) * count / size[kind, m, c]
+                    each = max(each, of_size * odds[m])
+                    mean = min(mean, 1.0 + of_size * extent[kind, m, c])
+                most = max(most, mean)
             dispersion[m, c], excess[m, c] = most, each
 
 

@@ -36,7 +36,7 @@ class Evidence:
     """
 
     BY_COHORT = ("learned", "seen", "expected", "bias", "dispersion", "excess", "_limit")
-    WINDOWED = ("window", "surplus", "windows", "size", "pending")
+    WINDOWED = ("window", "surplus", "windows", "size", "extent", "pending")
 
     def __init__(self, ratios: Floats) -> None:
         self.ratios = ratios
@@ -53,6 +53,8 @@ class Evidence:
         self.windows = np.zeros((2, metrics, 0))
         self.size = np.zeros((2, metrics, 0))
         """Sums of squared expectation over variance: how far a wobble of the rates would show."""
+        self.extent = np.zeros((2, metrics, 0))
+        """The size of a window of those who began with what others had taught; else infinite."""
         self.wobble = np.zeros((2, 2, metrics))
         """By window length: surprise beyond chance, and size, of all cohorts of a metric."""
         # What waits to be believed: seen, expected; then, by window length, surprise, count, size.
@@ -108,7 +110,9 @@ class Evidence:
             old = getattr(self, name)
             shape = list(old.shape)
             shape[axis] = more
-            fill = {"dispersion": 1.0, "_limit": np.inf, "_slot": UNWATCHED}.get(name, 0)
+            fill = {"dispersion": 1.0, "_limit": np.inf, "_slot": UNWATCHED, "extent": np.inf}.get(
+                name, 0
+            )
             fresh = np.full(shape, fill, dtype=old.dtype)
             setattr(self, name, np.concatenate([old, fresh], axis=axis))
         self.room += more
@@ -134,6 +138,7 @@ class Evidence:
             values[:, cohorts] = values[:, parents]
         for values in (self.surplus, self.windows, self.size):
             values[:, :, cohorts] = values[:, :, parents]
+        self.extent[:, :, cohorts] = 0.0
 
     def calibrate(self, matured: Matured, members: Members) -> None:
         """Take in matured trials: what cohorts always are off by, and how lively they are."""
@@ -151,14 +156,15 @@ class Evidence:
         self._follow_chance()
         calm = np.empty(self.window.shape[2:], dtype=np.bool_)
         cool_down(cohorts, self.score, self._hot(), calm)
-        close_window(cohorts, self.window, self.pending, self.bias, hour % LONG_WINDOW_H == 0)
+        hour_of = self.window, self.pending, self.extent, self.bias
+        close_window(cohorts, *hour_of, hour % LONG_WINDOW_H == 0)
         self.wobble *= WOBBLE_MEMORY
         rates, lively = (self.seen, self.expected), (self.surplus, self.windows, self.size)
         believe(cohorts, calm, self.pending, rates, lively, self.wobble)
         wobble = np.maximum(self.wobble[:, 0], 0.0) / np.maximum(self.wobble[:, 1], 1.0)
         odds = self.chance / (1.0 - self.chance)
         told = self.bias, self.dispersion, self.excess
-        judge(cohorts, (*rates, *lively), wobble, odds, *told)
+        judge(cohorts, (*rates, *lively), wobble, odds, self.extent, *told)
         self.doubt = self._doubt()
 
     def _follow_chance(self) -> None:

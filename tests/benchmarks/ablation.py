@@ -23,7 +23,7 @@ from pydantic_core import to_json
 from detectors import hourly, priming, response, sequential, trials
 from detectors.backtest import Backtest
 from detectors.configuration import DetectionConfig
-from detectors.trials import Floats, Told
+from detectors.trials import Told
 from recoup.demo.world.bench import seeds_of
 from recoup.demo.world.generating import CHANGES, EVENTS, QUIET, TRUTH, WORLD, generate
 from recoup.demo.world.scoring import INCIDENTS, Judged, delay_minutes, figures, judge
@@ -57,8 +57,9 @@ def _without_doubt() -> None:
 def _as_judged(bias: float | None, dispersion: float | None) -> None:
     judged: Callable[..., None] = hourly.judge
 
-    def judge_less(rows: int, learned: Any, wobble: Floats, off: Floats, lively: Floats) -> None:
-        judged(rows, learned, wobble, off, lively)
+    def judge_less(*told: Any) -> None:
+        judged(*told)
+        off, lively, _ = told[-3:]
         if bias is not None:
             off[:] = bias
         if dispersion is not None:
