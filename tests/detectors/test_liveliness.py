@@ -9,6 +9,7 @@ from detectors.trials import Matured, Told
 
 EFFECTS = np.array([0.1, 0.5, 0.97])
 CHANCE = 0.8
+CHILD = 1
 EVERYONE = Members(np.zeros(1, dtype=np.int32), np.zeros(1, dtype=np.int64), np.ones(1, np.int64))
 
 
@@ -60,6 +61,18 @@ def test_a_sharp_drop_is_held_to_less_of_it_than_a_slight_one(lively: Evidence) 
     assert slight < half < sharp
     assert slight == pytest.approx(1.0 / lively.dispersion[0, EVERYONE_ID], rel=0.02)
     assert sharp > 0.75
+
+
+def test_a_part_of_its_people_is_held_to_their_wobble_by_its_own_size(lively: Evidence) -> None:
+    lively.inherit(np.array([CHILD]), np.array([EVERYONE_ID]))
+    of_all = lively.dispersion[0, EVERYONE_ID]
+    assert lively.dispersion[0, CHILD] == of_all
+    few = Members(np.array([CHILD], dtype=np.int32), np.zeros(1, np.int64), np.ones(1, np.int64))
+    zeros, success = np.zeros(20, dtype=np.int64), np.arange(20) < 20 * CHANCE
+    for hour in range(2):
+        lively.calibrate(Matured(zeros, zeros, zeros, success, np.full(20, CHANCE)), few)
+        lively.close_hour(hour, 2, settled=True)
+    assert lively.dispersion[0, CHILD] == pytest.approx(1 + (of_all - 1) / 10, rel=0.2)
 
 
 def test_it_takes_the_fewer_trials_the_larger_the_effect(lively: Evidence) -> None:
