@@ -7,7 +7,7 @@ it is hit, and fewer well where only the child is.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
@@ -103,17 +103,29 @@ class Exposed:
 
 
 def exposed_since(
-    table: TrialTable, metric: int, drop: bool, since_ms: int, now_ms: int
+    table: TrialTable,
+    metric: int,
+    drop: bool,
+    since_ms: int,
+    now_ms: int,
+    inside: Callable[[Ints], Bools] | None = None,
 ) -> Exposed:
-    """Return the trials of a metric exposed since a moment, as they stand now."""
+    """Return the trials of a metric exposed since a moment, as they stand now.
+
+    ``inside`` tells which leaves are meant, if not all.
+    """
     part = table.since(since_ms)
-    mine = table.metric[part] == metric
+    place = np.flatnonzero(table.metric[part] == metric) + part.start
+    leaf = table.leaf[place]
+    if inside is not None:
+        mine = inside(leaf)
+        place, leaf = place[mine], leaf[mine]
     return Exposed(
-        table.leaf[part][mine],
-        table.exposed_ms[part][mine],
-        table.p[part][mine],
-        table.due_share(part, now_ms)[mine],
-        table.success_ms[part][mine] >= 0,
+        leaf,
+        table.exposed_ms[place],
+        table.p[place],
+        table.due_share(place, now_ms),
+        table.success_ms[place] >= 0,
         DROPS if drop else RISES,
         1.0 if drop else -1.0,
     )

@@ -1,5 +1,7 @@
 """From high evidence to incidents: who may open one, what joins which, and when they are over."""
 
+from functools import partial
+
 import numpy as np
 
 from detectors.columns import Ints
@@ -183,8 +185,10 @@ class Response:
         if not self.watching.budget.has_own_baseline(row):
             return True
         drop = metric < self.watching.plan.steps
-        trials = exposed_since(self.watching.table, metric, drop, onset_ms, now_ms)
-        mine = trials.share[index.covered(index.cohorts[row], trials.leaf)].sum()
+        inside = partial(index.covered, index.cohorts[row])
+        mine = exposed_since(
+            self.watching.table, metric, drop, onset_ms, now_ms, inside
+        ).share.sum()
         learned = max(float(evidence.learned[metric, row]), 1.0)
         return bool(statistic / (1.0 + mine / learned) >= limit)
 
@@ -196,9 +200,9 @@ class Response:
         watching, metric = self.watching, self.watching.plan.error
         if watching.evidence.is_calm(metric, row, ERRORS_PRICE):
             return 0.0
-        trials = exposed_since(watching.table, metric, False, onset_ms, now_ms)
-        inside = trials.part(watching.index.covered(watching.index.cohorts[row], trials.leaf))
-        gain = float(inside.gains().sum(axis=0).max(initial=0.0))
+        inside = partial(watching.index.covered, watching.index.cohorts[row])
+        trials = exposed_since(watching.table, metric, False, onset_ms, now_ms, inside)
+        gain = float(trials.gains().sum(axis=0).max(initial=0.0))
         return min(max(0.0, gain - ERRORS_PRICE), CORROBORATION)
 
     def _open(self, opening: Opening, statistic: float, limit: float, now_ms: int) -> Facts:

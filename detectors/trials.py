@@ -170,10 +170,10 @@ class TrialTable:
         self.stages = np.stack([lag.stages for lag in self.lags])
         self.shares = np.stack([lag.shares for lag in self.lags])
 
-    def due_share(self, part: slice, now_ms: int) -> Floats:
-        """Return the share of successes due by now of each trial of a part."""
-        columns = self._ints[:2, part.start : part.stop]
-        return _due_share(columns[0], now_ms - columns[1], self.stages, self.shares)
+    def due_share(self, part: slice | Ints, now_ms: int) -> Floats:
+        """Return the share of successes due by now of each trial of a part, or of some places."""
+        metric, exposed_ms = self._ints[:2, part]
+        return _due_share(metric, now_ms - exposed_ms, self.stages, self.shares)
 
     def admit(
         self, metric: Ints, exposed_ms: Ints, leaf: Ints, success_ms: Ints, predicted: Floats
