@@ -84,6 +84,7 @@ def settle(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
     dispersion: Floats,
     excess: Floats,
     needed: Floats,
+    steep: Floats,
     limit: Floats,
     doubt: Floats,
     score: Singles,
@@ -95,7 +96,8 @@ def settle(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
 
     The rates of a cohort wobble together, which shows the more the more trials are summed up. So
     an effect that takes few trials to be told is held to less of the ``dispersion`` of a window:
-    to ``excess`` for each trial ``needed``.
+    to ``excess`` for each trial ``needed``. A wobble that could pass for the effect (``excess``
+    above ``steep``) lasts longer than that, and counts in full.
     """
     effects = score.shape[2]
     found = 0
@@ -105,7 +107,9 @@ def settle(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
         slot[m, c] = FREE
         off, top = np.float32(bias[m, c]), zero
         for e in range(effects):
-            lively = min(dispersion[m, c], 1.0 + excess[m, c] * needed[m, e])
+            lively = dispersion[m, c]
+            if excess[m, c] <= steep[m, e]:
+                lively = min(lively, 1.0 + excess[m, c] * needed[m, e])
             share = np.float32(1.0 / lively)
             grown = score[m, c, e] + (sums[i, e] + off * sums[i, effects + e]) * share
             if grown <= zero:

@@ -22,6 +22,9 @@ CHANCE_RATE = 0.05
 ENOUGH = 11.0
 """The log evidence that an alarm usually takes."""
 
+UNLIKELY = 16.0
+"""A wobble of a rate is not taken for an effect that is this unlikely, in log evidence."""
+
 LEAST_DOUBT = 0.01
 """No baseline is known better than this, as a standard deviation of its logarithm."""
 
@@ -67,6 +70,8 @@ class Evidence:
         """How likely a success is on the whole, by metric."""
         self.needed = np.full((metrics, effects), np.inf)
         """So many trials, M x E, tell an effect from the baseline on average."""
+        self.steep = np.zeros((metrics, effects))
+        """The most liveliness for each trial, M x E, that is not taken for an effect."""
         self.grow(1)
 
     learned: Floats
@@ -127,7 +132,7 @@ class Evidence:
         tick = self._touched, self._slot, self._sums
         count = scatter(*told, self.ratios, *members, *tick)
         high = np.empty((2, count), dtype=np.int64)
-        lively = self.dispersion, self.excess, self.needed
+        lively = self.dispersion, self.excess, self.needed, self.steep
         tuned = self.bias, *lively, self._limit, self.doubt
         found = settle(count, *tick, *tuned, self.score, self.left_zero, now_ms // 1000, high)
         return high[:, :found].T
@@ -177,6 +182,7 @@ class Evidence:
         p = self.chance[:, None]
         told = q * np.log(q / p) + (1 - q) * np.log((1 - q) / (1 - p))
         self.needed = ENOUGH / np.maximum(told, 1e-9)
+        self.steep = np.log(self.ratios) ** 2 / (2 * UNLIKELY) * p / (1 - p)
 
     def _hot(self) -> Floats:
         """Return, M x E, from which score on the evidence is high, doubt taken off."""
