@@ -136,6 +136,7 @@ class Watching:
         self.budget.renew(self.evidence, self.index, now_ms)
         self.seasons.apply(self.evidence, self.index, now_ms)
         self.priming.begin_hour(self.index, now_ms)
+        self.priming.apply(self.evidence, self.index, now_ms)
         return True
 
     def forget(self, now_ms: int, waiting: Columns) -> set[int]:
