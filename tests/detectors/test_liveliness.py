@@ -35,7 +35,7 @@ def scores_of(evidence: Evidence, failures: int) -> np.ndarray:
     """Return the scores after so many trials that failed."""
     zeros, ones = np.zeros(failures, dtype=np.int64), np.ones(failures)
     told = Told(zeros, zeros, CHANCE * ones, 0 * ones, ones, np.zeros(failures, dtype=bool))
-    evidence.reset(np.ones(1, dtype=bool))
+    evidence.reset(np.ones(1, dtype=bool), np.ones(1, dtype=bool))
     evidence.add(told, EVERYONE, 60_000)
     return np.asarray(evidence.score[0, EVERYONE_ID], dtype=float)
 
