@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from detectors.configuration import DetectionConfig
 from detectors.engine import DetectionEngine
+from detectors.watching import Watching
 from recoup.domain.series import EventBlock
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
@@ -29,20 +30,26 @@ def lines(minutes: range, ms: float, chance: random.Random) -> list[bytes]:
     return found
 
 
+def evidence_of(watching: Watching, values: dict[str, str]) -> float:
+    row = watching.index.find(values)
+    return watching.evidence.statistic(watching.plan.slow, row) if row >= 0 else 0.0
+
+
 def test_calls_slower_than_their_endpoints_quantile_are_counted_and_wake_nobody() -> None:
     chance = random.Random(3)
     engine = DetectionEngine(DetectionConfig(warm_up_ms=4 * 3_600_000, charts=False))
     usual, slow = range(600), range(600, 660)
     sent = lines(usual, 200.0, chance) + lines(slow, 900.0, chance)
     arrived = int((START + 700 * MINUTE).timestamp() * 1000)
-    engine.observe_events(EventBlock(1, len(sent), arrived, b"\n".join(sent)))
     watching = engine.watching
+    # The test begins anew whenever it was high and nobody was found to be harmed.
+    highest: list[float] = [0.0]
+    engine.on_tick = lambda _: highest.append(evidence_of(watching, {"country": "DE"}))
+    engine.observe_events(EventBlock(1, len(sent), arrived, b"\n".join(sent)))
     table, metric = watching.table, watching.plan.slow
     mine = table.metric == metric
     late = table.exposed_ms >= int((START + 600 * MINUTE).timestamp() * 1000)
     assert 0.02 < (table.success_ms[mine & ~late] >= 0).mean() < 0.1
     assert (table.success_ms[mine & late] >= 0).mean() > 0.6
-    germany = watching.index.find({"country": "DE"})
-    # The test begins anew whenever it was high and nobody was found to be harmed.
-    assert watching.evidence.statistic(metric, germany) > 5
+    assert max(highest) > 5
     assert engine.advance().facts == []
