@@ -75,7 +75,7 @@ def test_silence_is_noticed_within_minutes_and_once(tmp_path: Path) -> None:
 def test_a_root_that_more_trials_sharpen_is_ranked_again() -> None:
     end = datetime(2026, 11, 20, 20, tzinfo=UTC)
     start = end - timedelta(hours=36)
-    shop = Shop(7, to_ms(start), to_ms(start), sale_factor=2.0, fault=Fault(drop=0.6))
+    shop = Shop(3, to_ms(start), to_ms(start), sale_factor=2.0, fault=Fault(drop=0.6))
     lines = shop.until(end - timedelta(hours=3))
     shop.flag = lambda _dims: True
     lines += shop.until(end)
