@@ -17,6 +17,10 @@ from detectors.scoring import FREE, UNWATCHED, scatter, settle
 from detectors.trials import LEAST, MOST, Bools, Floats, Ints, Matured, Told
 
 WOBBLE_MEMORY = 0.99
+WOBBLE_STEP = 3.0
+WOBBLE_FLOOR = 0.01
+"""An hour counts as at most so many times the wobble that is known, or as one of a tenth (0.01)."""
+
 LONG_WINDOW_H = 6
 CHANCE_RATE = 0.05
 ENOUGH = 11.0
@@ -164,13 +168,26 @@ class Evidence:
         hour_of = self.window, self.pending, self.extent, self.bias
         close_window(cohorts, *hour_of, hour % LONG_WINDOW_H == 0)
         self.wobble *= WOBBLE_MEMORY
+        before = self.wobble.copy()
         rates, lively = (self.seen, self.expected), (self.surplus, self.windows, self.size)
         believe(cohorts, calm, self.pending, rates, lively, self.wobble)
+        self._bound_wobble(before)
         wobble = np.maximum(self.wobble[:, 0], 0.0) / np.maximum(self.wobble[:, 1], 1.0)
         odds = self.chance / (1.0 - self.chance)
         told = self.bias, self.dispersion, self.excess
         judge(cohorts, (*rates, *lively), wobble, odds, self.extent, *told)
         self.doubt = self._doubt()
+
+    def _bound_wobble(self, before: Floats) -> None:
+        """Let one odd hour raise the wobble by a bounded step only.
+
+        A fault shows in thousands of cohorts that overlap; what is not high yet in each of them
+        must not excuse it in all.
+        """
+        added = self.wobble - before
+        known = np.maximum(before[:, 0], 0.0) / np.maximum(before[:, 1], 1.0)
+        most = np.maximum(WOBBLE_STEP * known, WOBBLE_FLOOR) * added[:, 1]
+        self.wobble[:, 0] = before[:, 0] + np.minimum(added[:, 0], most)
 
     def _follow_chance(self) -> None:
         """Follow how likely a success is on the whole, by metric."""

@@ -75,6 +75,16 @@ def test_a_part_of_its_people_is_held_to_their_wobble_by_its_own_size(lively: Ev
     assert lively.dispersion[0, CHILD] == pytest.approx(1 + (of_all - 1) / 10, rel=0.2)
 
 
+def test_one_odd_hour_raises_the_wobble_by_a_bounded_step() -> None:
+    evidence = watched()
+    live(evidence, a_hour=200, wobble=0.02, hours=96)
+    before = evidence.wobble[0, 0, 0] / evidence.wobble[0, 1, 0]
+    zeros, failed = np.zeros(200, dtype=np.int64), np.zeros(200, dtype=bool)
+    evidence.calibrate(Matured(zeros, zeros, zeros, failed, np.full(200, CHANCE)), EVERYONE)
+    evidence.close_hour(97, 1, settled=True)
+    assert evidence.wobble[0, 0, 0] / evidence.wobble[0, 1, 0] < before + 0.02 * 0.01
+
+
 def test_it_takes_the_fewer_trials_the_larger_the_effect(lively: Evidence) -> None:
     slight, half, sharp = lively.needed[0].tolist()
     assert slight > 10 * half > 20 * sharp
