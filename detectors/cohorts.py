@@ -5,6 +5,7 @@ hash table over plain arrays finds its number, so that a leaf's cohorts cost mic
 """
 
 from array import array
+from collections.abc import Iterable
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -136,10 +137,7 @@ class CohortIndex:
 
     def number_of(self, values: dict[str, str]) -> int:
         """Return the number of a cohort that a leaf with these values has; everyone's if none."""
-        codes = sorted(self._numbers[item] for item in values.items())
-        key = 0
-        for code in codes:
-            key = (key << VALUE_BITS) | code
+        key = pack(self._numbers[item] for item in values.items())
         slot = int(find_slot(self._table[0], key))
         return int(self._table[1, slot]) if key and self._table[0, slot] == key else EVERYONE_ID
 
@@ -265,6 +263,14 @@ class CohortIndex:
         if len(self.cohorts) * 2 > self._table.shape[1]:
             self._table = rehashed(self._table)
         return number
+
+
+def pack(values: Iterable[int]) -> int:
+    """Return the key of the cohort with these values, given by their numbers in any order."""
+    key = 0
+    for value in sorted(values):
+        key = key << VALUE_BITS | value
+    return key
 
 
 def unpack(key: Number) -> tuple[Number, Number, Number]:

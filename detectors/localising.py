@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from detectors.cohorts import VALUE_BITS, CohortIndex, unpack
+from detectors.cohorts import VALUE_BITS, CohortIndex, pack, unpack
 from detectors.compiled import compiled
 from detectors.hashing import find_slot
 from detectors.priming import Named
@@ -152,7 +152,7 @@ def named_priors(index: CohortIndex, named: Iterable[Named], onset_ms: int) -> d
         weight = math.exp(-abs(onset_ms - change.at_ms) / SUSPECT_MS) / len(change.cohorts)
         for cohort in change.cohorts:
             if numbers.keys() >= cohort.items():
-                key = _key_of(numbers[item] for item in cohort.items())
+                key = pack(numbers[item] for item in cohort.items())
                 weights[key] = weights.get(key, 0.0) + weight
     whole = max(sum(weights.values()), 1.0)
     return {key: NAMED_PRIOR * weight / whole for key, weight in weights.items()}
@@ -207,13 +207,6 @@ def _prices(
         mine = keys == key
         prices[mine] = np.minimum(prices[mine], -math.log(prior))
     return prices
-
-
-def _key_of(numbers: Iterable[int]) -> int:
-    key = 0
-    for number in sorted(numbers):
-        key = key << VALUE_BITS | number
-    return key
 
 
 def refine_onset(trials: Exposed, effect: int, not_before_ms: int) -> int:

@@ -72,10 +72,7 @@ class Evidence:
         self.doubt = self._doubt()
         self.chance = np.full(metrics, 0.5)
         """How likely a success is on the whole, by metric."""
-        self.needed = np.full((metrics, effects), np.inf)
-        """So many trials, M x E, tell an effect from the baseline on average."""
-        self.steep = np.zeros((metrics, effects))
-        """The most liveliness for each trial, M x E, that is not taken for an effect."""
+        self._measure_effects()
         self.grow(1)
 
     learned: Floats
@@ -195,8 +192,16 @@ class Evidence:
         some = variance > 0.0
         chance = np.clip(1.0 - variance[some] / expected[some], LEAST, MOST)
         self.chance[some] += CHANCE_RATE * (chance - self.chance[some])
-        q = alternative(self.chance[:, None], self.ratios)
+        self._measure_effects()
+
+    def _measure_effects(self) -> None:
+        """Work out, M x E, how many trials tell an effect, and what liveliness could pass for it.
+
+        ``needed`` trials tell it from the baseline on average; ``steep`` is the most liveliness
+        for each trial that is not taken for it.
+        """
         p = self.chance[:, None]
+        q = alternative(p, self.ratios)
         told = q * np.log(q / p) + (1 - q) * np.log((1 - q) / (1 - p))
         self.needed = ENOUGH / np.maximum(told, 1e-9)
         self.steep = np.log(self.ratios) ** 2 / (2 * UNLIKELY) * p / (1 - p)

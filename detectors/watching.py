@@ -225,6 +225,7 @@ class Watching:
         self._totals *= FADING
         self._totals += counts
         quiet = not any(i.metric.startswith("volume:") for i in self.incidents.values())
+        # The types of the funnel have the first numbers, in its order.
         for number, watch in enumerate(self.watches):
             row = watch.take(start_ms, now_ms, float(counts[number]), learn=quiet)
             self.volumes.append(row)
