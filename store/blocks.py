@@ -38,14 +38,15 @@ def append_block(
     packed = zstandard.ZstdCompressor(level=1).compress(data)
     id_hashes = hashes.tobytes()
     first = head.take(len(events))
+    times = [event.time for event in events]
     head.connection.execute(
         t.blocks.insert(),
         {
             "first_position": first,
             "count": len(events),
             "received_at_ms": received_at_ms,
-            "first_ms": to_whole_ms(min(event.time for event in events)),
-            "last_ms": to_whole_ms(max(event.time for event in events)),
+            "first_ms": to_whole_ms(min(times)),
+            "last_ms": to_whole_ms(max(times)),
             "raw_bytes": len(data),
             "checksum": checksum(first, id_hashes, packed),
             "sealed_in": "",

@@ -105,7 +105,7 @@ class EventDecoder:
         except (ValueError, RecursionError):
             return None
         # Only props with this many brackets can be deeper than an event has to be.
-        may_be_deep = b"[" in body or body.count(b"{") > 3 * count
+        may_be_deep = b"[" in body or _count(body, _OPENS) > 3 * count
         if may_be_deep and any(_depth(event.props) > MAX_DEPTH for event in events):
             return None
         return Decoded(events, list(range(1, count + 1)), [])
@@ -176,13 +176,13 @@ class DimensionCensus:
         self._values: dict[str, set[int]] = {}
         self._reported: dict[str, int] = {}
         self._usual: set[tuple[str, str]] = set()
-        """Pairs that were counted: most texts hold nothing else, which one subtraction tells."""
+        """Pairs that were counted: most texts hold nothing else, which one comparison tells."""
 
     def observe(self, dims: dict[str, str]) -> None:
         """Count the values of one event."""
-        news = dims.items() - self._usual
-        if not news:
+        if self._usual >= dims.items():
             return
+        news = dims.items() - self._usual
         if len(self._usual) > self.usual_limit:
             self._usual.clear()
         self._usual |= news
@@ -224,6 +224,11 @@ def _objects_by_line(body: bytes) -> int:
         return 0
     is_whole = (text[starts] == _OPENS).all() and (text[ends - 1] == _CLOSES).all()
     return len(ends) if is_whole else 0
+
+
+def _count(body: bytes, sign: int) -> int:
+    """Count a sign that is frequent: bytes.count, made for rare ones, takes five times as long."""
+    return int(np.count_nonzero(np.frombuffer(body, dtype=np.uint8) == sign))
 
 
 def _to_utc(moment: datetime) -> datetime:

@@ -117,7 +117,7 @@ class Ingestor:
     def _limit(self, decoded: Decoded, now: datetime) -> _Batch:
         """Refuse what claims to come from the future."""
         latest = now + EARLY_LIMIT
-        if all(event.time <= latest for event in decoded.events):
+        if max((event.time for event in decoded.events), default=now) <= latest:
             return _Batch(decoded, list(decoded.problems))
         reason = f"more than {EARLY_LIMIT.seconds // 60} minutes ahead of the clock here"
         kept = Decoded([], [], [])
@@ -155,20 +155,20 @@ class Ingestor:
                 if event.type in kept:
                     names = kept[event.type]
                     event.props = {k: v for k, v in event.props.items() if k in names}
-        named = [event for event in events if event.user is not None]
         identifying = [
             (event, name)
             for name in self._privacy.pseudonymised_props
             for event in events
             if isinstance(event.props.get(name), str)
         ]
-        subjects = [event.user for event in named if event.user is not None]
-        subjects += [event.props[name] for event, name in identifying]
+        subjects = {event.user for event in events if event.user is not None}
+        subjects.update([event.props[name] for event, name in identifying])
         if not subjects:
             return
         known = self._pseudonyms.of(head.connection, subjects, head.erasures)
-        for event in named:
-            event.user = known[str(event.user)]
+        for event in events:
+            if event.user is not None:
+                event.user = known[event.user]
         for event, name in identifying:
             event.props[name] = known[event.props[name]]
 
@@ -240,8 +240,9 @@ class Ingestor:
         head.counts["conflicts"] += sum(len(batch.conflicts) for batch in batches)
         head.counts["rejected"] += sum(len(batch.problems) for batch in batches)
         oldest = now - LATE_AFTER
-        head.counts["early"] += sum(event.time > now for event in fresh)
-        head.counts["late"] += sum(event.time < oldest for event in fresh)
+        times = [event.time for event in fresh]
+        head.counts["early"] += sum(map(now.__lt__, times))
+        head.counts["late"] += sum(map(oldest.__gt__, times))
         news = self.decoder.census.news(self.runaway_values)
         if news:
             _note_runaways(head.connection, news)

@@ -15,21 +15,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from pydantic import SecretStr
 from sqlalchemy import Connection, select
 
 from recoup.domain.errors import ConfigurationError, StorageUnavailable
 from store import tables as t
+from store.database import directly
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-_SIGNS = "abcdefghijklmnopqrstuvwxyz234567"
-_PAIRS = [one + two for one in _SIGNS for two in _SIGNS]
-"""Base 32, two signs at a time: half of what the library takes for each new person."""
+_SIGNS = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz234567", dtype=np.uint8)
+_PLACES = np.array([16, 8, 4, 2, 1], dtype=np.uint8)
+HASH_BYTES = 15
+"""How much of the keyed hash a pseudonym spells out."""
 KEY_BYTES = 32
 NONCE_BYTES = 12
 CACHE_LIMIT = 100_000
+SUBJECTS_AT_ONCE = 500
+_FIND = "SELECT subject, sealed_key FROM subject_keys WHERE subject IN (?)"
+_ADD = "INSERT INTO subject_keys (subject, pseudonym, sealed_key) VALUES (?, ?, ?)"
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,7 @@ class MasterKey:
         self._key_file = key_file
         self._key: bytes | None = None
         self._sealing: AESGCM | None = None
+        self._naming: hmac.HMAC | None = None
 
     def read(self) -> bytes:
         """Return the key. Raises ConfigurationError when there is none, or it is malformed."""
@@ -70,12 +77,21 @@ class MasterKey:
 
     def lookup(self, subject: str) -> str:
         """Return the name under which a subject's key is kept; it does not tell who it is."""
-        return hmac.digest(self.read(), b"subject\0" + subject.encode(), "sha256").hex()
+        if self._naming is None:
+            self._naming = hmac.new(self.read(), b"subject\0", "sha256")
+        naming = self._naming.copy()  # Setting up the key takes longer than hashing a subject.
+        naming.update(subject.encode())
+        return naming.hexdigest()
 
-    def seal(self, key: bytes, name: str) -> bytes:
-        """Encrypt a subject's key."""
-        nonce = secrets.token_bytes(NONCE_BYTES)
-        return nonce + self._cipher().encrypt(nonce, key, name.encode())
+    def seal(self, keys: list[bytes], names: Iterable[str]) -> list[bytes]:
+        """Encrypt the keys of subjects, each tied to the name it is kept under."""
+        encrypt = self._cipher().encrypt
+        return [
+            nonce + encrypt(nonce, key, name.encode())
+            for nonce, key, name in zip(
+                _random_parts(len(keys), NONCE_BYTES), keys, names, strict=True
+            )
+        ]
 
     def open(self, sealed: bytes, name: str) -> bytes:
         """Decrypt a subject's key. Raises ConfigurationError under another master key."""
@@ -102,7 +118,7 @@ class Pseudonyms:
         self._known: dict[str, str] = {}
         self._erasures = -1
 
-    def of(self, connection: Connection, subjects: Iterable[str], erasures: int) -> dict[str, str]:
+    def of(self, connection: Connection, subjects: set[str], erasures: int) -> dict[str, str]:
         """Return the pseudonyms of subjects, inside the transaction that appends their events.
 
         ``erasures`` is the log's count of erasures: after one of them by any process, nothing
@@ -111,11 +127,10 @@ class Pseudonyms:
         if erasures != self._erasures or len(self._known) > CACHE_LIMIT:
             self.forget()
             self._erasures = erasures
-        known = self._known
-        missing = sorted({subject for subject in subjects if subject not in known})
+        missing = subjects - self._known.keys()
         if missing:
             self._learn(connection, missing)
-        return known
+        return self._known
 
     def forget(self) -> None:
         """Drop what is remembered: after an erasure, and after a transaction that failed."""
@@ -128,35 +143,50 @@ class Pseudonyms:
         )
         return connection.execute(wanted).scalar()
 
-    def _learn(self, connection: Connection, subjects: list[str]) -> None:
-        names = {self.master.lookup(subject): subject for subject in subjects}
+    def _learn(self, connection: Connection, subjects: set[str]) -> None:
+        lookup = self.master.lookup
+        # In the order of the table's index, so that the database walks along it.
+        names = dict(sorted([(lookup(subject), subject) for subject in subjects]))
         wanted = list(names)
-        for start in range(0, len(wanted), 500):
-            part = t.subject_keys.c.subject.in_(wanted[start : start + 500])
-            for row in connection.execute(select(t.subject_keys).where(part)):
-                # The stored pseudonym is derived anew: a wrong master key must not pass.
-                subject = names.pop(row.subject)
-                key = self.master.open(bytes(row.sealed_key), row.subject)
-                self._known[subject] = _pseudonym(key, subject)
-        rows = []
-        for name, subject in names.items():
-            key = secrets.token_bytes(KEY_BYTES)
-            self._known[subject] = _pseudonym(key, subject)
-            rows.append(
-                {
-                    "subject": name,
-                    "pseudonym": self._known[subject],
-                    "sealed_key": self.master.seal(key, name),
-                }
-            )
-        if rows:
-            connection.execute(t.subject_keys.insert(), rows)
+        for start in range(0, len(wanted), SUBJECTS_AT_ONCE):
+            part = tuple(wanted[start : start + SUBJECTS_AT_ONCE])
+            found = directly(connection, _FIND.replace("?", ", ".join("?" * len(part))), part).all()
+            # The stored pseudonym is derived anew: a wrong master key must not pass.
+            keys = [self.master.open(bytes(row.sealed_key), row.subject) for row in found]
+            again = [names.pop(row.subject) for row in found]
+            self._known.update(zip(again, _pseudonyms(keys, again), strict=True))
+        if names:
+            self._make(connection, names)
+
+    def _make(self, connection: Connection, names: dict[str, str]) -> None:
+        """Make the keys of new subjects, given by the names under which they are kept."""
+        keys = _random_parts(len(names), KEY_BYTES)
+        pseudonyms = _pseudonyms(keys, names.values())
+        rows = zip(names, pseudonyms, self.master.seal(keys, names), strict=True)
+        directly(connection, _ADD, list(rows))
+        self._known.update(zip(names.values(), pseudonyms, strict=True))
 
 
-def _pseudonym(key: bytes, subject: str) -> str:
-    digest = hmac.digest(key, subject.encode(), "sha256")
-    bits = int.from_bytes(digest[:15], "big")
-    return "p_" + "".join([_PAIRS[bits >> shift & 1023] for shift in range(110, -1, -10)])
+def _pseudonyms(keys: list[bytes], subjects: Iterable[str]) -> list[str]:
+    """Return "p_" and, in small base 32, the keyed hash of each subject.
+
+    All are spelled at once: one by one that takes longer than the hashing.
+    """
+    digest = hmac.digest
+    hashes = [
+        digest(key, subject.encode(), "sha256")[:HASH_BYTES]
+        for key, subject in zip(keys, subjects, strict=True)
+    ]
+    bits = np.unpackbits(np.frombuffer(b"".join(hashes), dtype=np.uint8))
+    text = _SIGNS[bits.reshape(-1, len(_PLACES)) @ _PLACES].tobytes().decode()
+    length = HASH_BYTES * 8 // len(_PLACES)
+    return ["p_" + text[start : start + length] for start in range(0, len(text), length)]
+
+
+def _random_parts(count: int, size: int) -> list[bytes]:
+    """Return secrets of one size each, asking the kernel only once."""
+    found = secrets.token_bytes(count * size)
+    return [found[start : start + size] for start in range(0, len(found), size)]
 
 
 def _decoded(text: str, where: str) -> bytes:

@@ -16,7 +16,7 @@ from recoup.domain.facts import SubjectErased
 from store.audit import verify
 from store.opening import Store, open_store
 from store.people import erase_subject, export_subject
-from store.pseudonyms import Privacy, _pseudonym
+from store.pseudonyms import SUBJECTS_AT_ONCE, Privacy, _pseudonyms
 
 
 def users(store: Store) -> list[str | None]:
@@ -46,11 +46,25 @@ def test_a_person_is_one_pseudonym_everywhere(
     assert "ann" not in str(ann)
 
 
+def test_more_people_than_are_looked_up_at_once(url: str, opening: Any, event: Any) -> None:
+    """Known ones and new ones in one body, as after a restart."""
+    people = [f"person-{number}" for number in range(SUBJECTS_AT_ONCE + 100)]
+    first = opening(url)
+    first.ingest(b"\n".join(event(f"a{who}", user=who) for who in people[::2]))
+    second = opening(url)
+    second.ingest(b"\n".join(event(f"b{who}", user=who) for who in people))
+    named = users(second)
+    known = dict(zip(people[::2], named, strict=False))
+    again = dict(zip(people, named[len(known) :], strict=True))
+    assert len(set(again.values())) == len(people)
+    assert again.items() >= known.items()
+
+
 def test_the_pseudonym_of_a_key_never_changes() -> None:
     """It stands in the log for ever: another spelling would cut every person from their past."""
     digest = hmac.digest(b"k" * 32, b"ann", "sha256")
     expected = "p_" + base64.b32encode(digest[:15]).decode().lower()
-    assert _pseudonym(b"k" * 32, "ann") == expected == PSEUDONYM_OF_ANN
+    assert _pseudonyms([b"k" * 32], ["ann"]) == [expected] == [PSEUDONYM_OF_ANN]
 
 
 def test_nothing_in_the_database_names_the_person(
