@@ -22,6 +22,7 @@ from store.database import Database, upsert
 from store.decoding import Decoded, EventDecoder, EventLine
 from store.dedup import Hashes, HashIndex, hash_ids
 from store.head import Head, appending
+from store.people import was_erased
 from store.pseudonyms import Privacy, Pseudonyms
 from store.sealing import lines_of_sealed
 
@@ -230,7 +231,7 @@ class Ingestor:
         # The sender of a person who was erased since cannot know of the new pseudonym.
         stored_user = one.pop("user")
         two.pop("user")
-        return one == two and stored_user is not None and not _is_alive(connection, stored_user)
+        return one == two and stored_user is not None and was_erased(connection, stored_user)
 
     def _count(
         self, head: Head, batches: list[_Batch], fresh: list[EventLine], now: datetime
@@ -291,8 +292,3 @@ _decode_id = msgspec.json.Decoder(_OnlyId).decode
 def ids_of(block: EventBlock) -> Iterator[str]:
     """Return the ids of a block's events, in order."""
     return (_decode_id(line).id for line in block.data.splitlines())
-
-
-def _is_alive(connection: Connection, pseudonym: str) -> bool:
-    wanted = select(t.subject_keys.c.subject).where(t.subject_keys.c.pseudonym == pseudonym)
-    return connection.execute(wanted).first() is not None

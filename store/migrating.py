@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from recoup.domain.errors import ConfigurationError
 from store.database import Database
 
-HEAD_REVISION = "0003_rejections"
+HEAD_REVISION = "0004_keys_by_subject"
 """The newest migration; a test compares it with the folder."""
 
 _LOCK = 0x7265_636F_7570

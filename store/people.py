@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from recoup.domain.clock import Clock
 from recoup.domain.errors import NotFound
@@ -69,7 +69,7 @@ def erase_subject(
             )
         )
         head.erasures += 1
-        receipt = derive_id("erasure", pseudonym)
+        receipt = _receipt(pseudonym)
         new = NewFact(
             fact_id=receipt,
             fact=SubjectErased(receipt_id=receipt, pseudonym=pseudonym, by=by),
@@ -78,3 +78,13 @@ def erase_subject(
         )
         [entry] = append_facts(head, ERASURES, [new], now)
     return entry
+
+
+def was_erased(connection: Connection, pseudonym: str) -> bool:
+    """Tell whether a pseudonym stands for a person who was erased."""
+    wanted = select(t.facts.c.position).where(t.facts.c.fact_id == _receipt(pseudonym))
+    return connection.execute(wanted).first() is not None
+
+
+def _receipt(pseudonym: str) -> str:
+    return derive_id("erasure", pseudonym)

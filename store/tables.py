@@ -70,7 +70,7 @@ subject_keys = Table(
     "subject_keys",
     metadata,
     Column("subject", String(64), primary_key=True),
-    Column("pseudonym", String(40), nullable=False, index=True),
+    Column("pseudonym", String(40), nullable=False),
     Column("sealed_key", LargeBinary, nullable=False),
 )
 """The key of each subject, encrypted by the master key; erasing a person deletes the row."""

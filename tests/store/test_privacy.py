@@ -131,6 +131,16 @@ def test_a_repeat_of_a_forgotten_persons_event_is_a_repeat(store: Store, event: 
     assert (report.accepted, report.duplicates, report.conflicts) == (0, 1, ())
 
 
+def test_an_event_that_names_another_person_is_no_repeat(store: Store, event: Any) -> None:
+    store.ingest(event(1, user="ann"))
+    of_bob = event(2, user="bob")
+    store.ingest(of_bob)
+    erase(store, "bob")
+    for body, conflicts in ((event(1, user="bob"), 1), (of_bob, 0)):
+        report = store.ingest(body)
+        assert (report.accepted, len(report.conflicts)) == (0, conflicts)
+
+
 def test_the_receipt_stands_in_the_chain(store: Store, event: Any) -> None:
     store.ingest(event(1, user="ann"))
     receipt = erase(store, "ann")
