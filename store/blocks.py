@@ -1,5 +1,6 @@
 """Blocks of storefront events: how they are packed, checked and read."""
 
+import threading
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -19,6 +20,7 @@ from store.tables import StoredRow
 SEALED = t.blocks.c.sealed_in != ""
 MAX_BLOCK_EVENTS = 5_000
 BLOCKS_AT_ONCE = 1_000
+_INSERT = t.blocks.insert()
 COLUMNS = (
     t.blocks.c.first_position,
     t.blocks.c.count.label("size"),
@@ -30,17 +32,28 @@ COLUMNS = (
 )
 
 
+class _Zstd(threading.local):
+    """What packs and unpacks: slow to make, and only safe within one thread."""
+
+    def __init__(self) -> None:
+        self.compress = zstandard.ZstdCompressor(level=1).compress
+        self.decompress = zstandard.ZstdDecompressor().decompress
+
+
+_ZSTD = _Zstd()
+
+
 def append_block(
     head: Head, events: Sequence[EventLine], hashes: Hashes, received_at_ms: int
 ) -> int:
     """Append events as one block; return the position of the first."""
     data = msgspec.json.Encoder().encode_lines(events)
-    packed = zstandard.ZstdCompressor(level=1).compress(data)
+    packed = _ZSTD.compress(data)
     id_hashes = hashes.tobytes()
     first = head.take(len(events))
     times = [event.time for event in events]
     head.connection.execute(
-        t.blocks.insert(),
+        _INSERT,
         {
             "first_position": first,
             "count": len(events),
@@ -71,7 +84,7 @@ def unpack(row: StoredRow) -> EventBlock:
     if checksum(row.first_position, bytes(row.id_hashes), packed) != row.checksum:
         raise _damaged(row)
     try:
-        data = zstandard.ZstdDecompressor().decompress(packed)
+        data = _ZSTD.decompress(packed)
     except zstandard.ZstdError as error:
         raise _damaged(row) from error
     return EventBlock(row.first_position, row.size, row.received_at_ms, data)
