@@ -261,3 +261,14 @@ def _line(number: int, dims: str = "{}") -> bytes:
 def test_a_body_read_at_once_gives_what_its_lines_give(body: bytes, ids: list[str]) -> None:
     decoded = EventDecoder().decode(body)
     assert [event.id for event in decoded.events] == ids
+
+
+@pytest.mark.parametrize("opening", ['{"a":', "["])
+def test_a_body_read_at_once_refuses_what_is_nested_too_deep(opening: str) -> None:
+    closing = "}" if opening.startswith("{") else "]"
+    for depth, refused in ((MAX_DEPTH - 1, []), (MAX_DEPTH, [3])):
+        nested = f'{{"a":{opening * depth}1{closing * depth}}}'.encode()
+        deep = _line(3)[:-1] + b',"props":' + nested + b"}"
+        body = b"\n".join([_line(1), _line(2), deep, *(_line(number) for number in range(4, 40))])
+        assert [problem.line for problem in EventDecoder().decode(body).problems] == refused
+        assert (contract(deep) is None) == bool(refused)
