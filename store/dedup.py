@@ -61,7 +61,7 @@ class HashIndex:
         )
         self._count += len(hashes)
         self._note(hashes)
-        order = np.argsort(hashes, kind="stable")
+        order = np.argsort(hashes)
         self._place((hashes[order], ordinals[order]), _level_of(len(hashes)))
 
     def _place(self, run: tuple[Hashes, Ordinals], level: int) -> None:
