@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 import xxhash
 import zstandard
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Integer, bindparam, select
 
 from recoup.domain.errors import LogDamaged
 from recoup.domain.series import EventBlock
@@ -20,7 +20,6 @@ from store.tables import StoredRow
 SEALED = t.blocks.c.sealed_in != ""
 MAX_BLOCK_EVENTS = 5_000
 BLOCKS_AT_ONCE = 1_000
-_INSERT = t.blocks.insert()
 COLUMNS = (
     t.blocks.c.first_position,
     t.blocks.c.count.label("size"),
@@ -29,6 +28,22 @@ COLUMNS = (
     t.blocks.c.sealed_in,
     t.blocks.c.id_hashes,
     t.blocks.c.data,
+)
+
+# Made once: making a statement takes longer than the database takes for it.
+_c = t.blocks.c
+_INSERT = t.blocks.insert()
+_SIZES = (
+    select(_c.first_position, _c.count.label("size"))
+    .where(_c.first_position > bindparam("above"), _c.first_position <= bindparam("until"))
+    .where(_c.first_position + _c.count > bindparam("after") + 1, ~SEALED)
+    .order_by(_c.first_position)
+    .limit(bindparam("at_most", type_=Integer))
+)
+_BETWEEN = (
+    select(*COLUMNS)
+    .where(_c.first_position.between(bindparam("first"), bindparam("last")), ~SEALED)
+    .order_by(_c.first_position)
 )
 
 
@@ -126,14 +141,8 @@ def read_blocks(
     more than ``max_events``. A block that starts at or before ``after`` is returned from the
     event behind it; a sealed one has left the log and is passed over.
     """
-    c = t.blocks.c
-    sizes = connection.execute(
-        select(c.first_position, c.count.label("size"))
-        .where(c.first_position > after - MAX_BLOCK_EVENTS, c.first_position <= until)
-        .where(c.first_position + c.count > after + 1, ~SEALED)
-        .order_by(c.first_position)
-        .limit(BLOCKS_AT_ONCE)
-    ).all()
+    bounds = {"above": after - MAX_BLOCK_EVENTS, "after": after, "until": until}
+    sizes = connection.execute(_SIZES, {**bounds, "at_most": BLOCKS_AT_ONCE}).all()
     wanted: list[int] = []
     events = 0
     for row in sizes:
@@ -147,11 +156,7 @@ def read_blocks(
             until = sizes[-1].first_position + sizes[-1].size - 1
     if not wanted:
         return [], until
-    rows = connection.execute(
-        select(*COLUMNS)
-        .where(c.first_position.between(wanted[0], wanted[-1]), ~SEALED)
-        .order_by(c.first_position)
-    )
+    rows = connection.execute(_BETWEEN, {"first": wanted[0], "last": wanted[-1]})
     return [_behind(unpack(row), after) for row in rows], until
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Integer, bindparam, func, select
 
 from recoup.domain.errors import LogDamaged, VersionConflict
 from recoup.domain.facts import NewFact, Recorded
@@ -30,6 +30,14 @@ _CHAINED = (
     "causation_id",
     "payload",
 )
+# Made once: making a statement takes longer than the database takes for it.
+_BEHIND = (
+    select(t.facts)
+    .where(t.facts.c.position > bindparam("after"))
+    .order_by(t.facts.c.position)
+    .limit(bindparam("at_most", type_=Integer))
+)
+_BETWEEN = _BEHIND.where(t.facts.c.position <= bindparam("until"))
 
 
 def append_facts(
@@ -143,11 +151,10 @@ def read_facts(
     until: int | None = None,
 ) -> list[Recorded]:
     """Return facts with ``after < position <= until``, in order."""
-    wanted = select(t.facts).where(t.facts.c.position > after)
+    wanted, bounds = _BEHIND, {"after": after, "at_most": limit}
+    if until is not None:
+        wanted, bounds = _BETWEEN, {**bounds, "until": until}
     names = sorted(types)
     if names:
         wanted = wanted.where(t.facts.c.type.in_(names))
-    if until is not None:
-        wanted = wanted.where(t.facts.c.position <= until)
-    found = connection.execute(wanted.order_by(t.facts.c.position).limit(limit))
-    return [recorded(row) for row in found]
+    return [recorded(row) for row in connection.execute(wanted, bounds)]

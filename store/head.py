@@ -14,6 +14,7 @@ FIRST_CHAIN = "0" * 64
 """What the first fact is chained to."""
 
 # Made once: building a statement takes longer than the database takes for this row.
+_POSITION = select(t.head.c.position)
 _LOCK = select(t.head).with_for_update()
 _ADVANCE = update(t.head).values(
     **{name: bindparam(f"new_{name}") for name in ("position", "chain", "facts", "erasures")},
@@ -60,4 +61,4 @@ def appending(database: Database) -> Iterator[Head]:
 
 def position_of(connection: Connection) -> int:
     """Return the last committed position; everything up to it can be read by now."""
-    return int(connection.execute(select(t.head.c.position)).scalar_one())
+    return int(connection.execute(_POSITION).scalar_one())
