@@ -120,7 +120,9 @@ class EventDecoder:
             return Decoded([], [], [LineProblem(1, *_explain(error))])
         if len(items) > MAX_BODY_LINES:
             raise InvalidInput(f"a body has at most {MAX_BODY_LINES} events")
-        return self._decode_lines([bytes(item) for item in items])
+        lines = [bytes(item) for item in items]
+        at_once = len(body) >= self.at_once_from and self._decode_at_once(b"\n".join(lines))
+        return at_once or self._decode_lines(lines)
 
     def _decode_lines(self, lines: Sequence[bytes]) -> Decoded:
         events: list[EventLine] = []

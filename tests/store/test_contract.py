@@ -281,3 +281,26 @@ def test_a_body_read_at_once_refuses_what_is_nested_too_deep(opening: str) -> No
         body = b"\n".join([_line(1), _line(2), deep, *(_line(number) for number in range(4, 40))])
         assert [problem.line for problem in at_once().decode(body).problems] == refused
         assert (contract(deep) is None) == bool(refused)
+
+
+@pytest.mark.parametrize(
+    ("body", "ids", "bad"),
+    [
+        (b"[" + _line(1) + b",\n" + _line(2) + b"]", ["e1", "e2"], []),
+        (
+            b"[" + _line(1).replace(b',"dims"', b',\n"dims"') + b"," + _line(2) + b"]",
+            ["e1", "e2"],
+            [],
+        ),
+        (b"[" + _line(1) + b",1," + _line(3) + b"]", ["e1", "e3"], [2]),
+        (b"[" + _line(1) + b",{},\n" + _line(3) + b"]", ["e1", "e3"], [2]),
+        (b"[[" + _line(1) + b"],\n" + _line(2) + b"]", ["e2"], [1]),
+    ],
+)
+def test_an_array_read_at_once_gives_what_its_items_give(
+    body: bytes, ids: list[str], bad: list[int]
+) -> None:
+    decoded = at_once().decode(body)
+    assert [event.id for event in decoded.events] == ids
+    assert [problem.line for problem in decoded.problems] == bad
+    assert EventDecoder().decode(body) == decoded
