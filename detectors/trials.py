@@ -26,6 +26,7 @@ PRIOR_LAGS = 20.0
 LAG_MEMORY = 5_000.0
 MOST = 0.985
 LEAST = 1e-6
+LEAST_TOLD = 0.01
 FIRST_ROOM = 8192
 
 
@@ -322,13 +323,18 @@ def _tell(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
         target = last if won else stage
         while target < last and stages[metric, target] <= age:
             target += 1
-        if target > stage or won:
+        p, before = numbers[0, row], numbers[1, row]
+        due = before if target == 0 else max(before, shares[metric, target - 1])
+        # What is left to tell is too little for a look of its own.
+        if target > 0 and p * (1.0 - due) < LEAST_TOLD:
+            due = 1.0
+        if won or p * (due - before) >= LEAST_TOLD or (target == last and before < 1.0):
             out.metric[told], out.leaf[told] = metric, columns[2, row]
-            out.p[told], out.won[told] = numbers[0, row], won
-            out.before[told] = numbers[1, row]
-            out.after[told] = numbers[1, row] = shares[metric, target - 1]
-            columns[4, row] = target
+            out.p[told], out.won[told] = p, won
+            out.before[told], out.after[told] = before, due
+            numbers[1, row] = due
             told += 1
+        columns[4, row] = target
         if target < last:
             waiting[left] = row
             left += 1
