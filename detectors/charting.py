@@ -26,15 +26,9 @@ def _rows(
     low, high = np.searchsorted(table.exposed_ms, [start, start + tick_ms])
     if high <= low:
         return []
-    part = slice(int(low), int(high))
-    metric, share = table.metric[part], table.due_share(part, now_ms)
-    p = table.p[part] * share
-    success = (table.success_ms[part] >= 0).astype(float)
-    sums = [
-        np.bincount(metric, each, len(names)).tolist() for each in (share, success, p, p * (1 - p))
-    ]
-    present = np.flatnonzero(np.bincount(metric, minlength=len(names)))
+    sums = table.sums(slice(int(low), int(high)), now_ms)
+    present = np.flatnonzero(sums[0])
     return [
-        TickRow(start, names[number], "everyone", *(each[number] for each in sums))
-        for number in present.tolist()
+        TickRow(start, names[number], "everyone", *each)
+        for number, *each in zip(present.tolist(), *sums[1:, present].tolist(), strict=True)
     ]

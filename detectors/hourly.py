@@ -106,7 +106,7 @@ def believe(
                 if count > 0.0:
                     wobble[kind, 0, m] += pending[2 + 3 * kind, m, c] - count
                     wobble[kind, 1, m] += pending[4 + 3 * kind, m, c]
-                    fade = SURPLUS_MEMORY**count
+                    fade = SURPLUS_MEMORY if count == 1.0 else SURPLUS_MEMORY**count
                     surplus[kind, m, c] = surplus[kind, m, c] * fade + pending[2 + 3 * kind, m, c]
                     windows[kind, m, c] = windows[kind, m, c] * fade + count
                     size[kind, m, c] = size[kind, m, c] * fade + pending[4 + 3 * kind, m, c]

@@ -83,8 +83,8 @@ def settle(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
     bias: Floats,
     dispersion: Floats,
     excess: Floats,
-    needed: Floats,
-    steep: Floats,
+    needed: Singles,
+    steep: Singles,
     limit: Floats,
     doubt: Floats,
     score: Singles,
@@ -101,20 +101,20 @@ def settle(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
     """
     effects = score.shape[2]
     found = 0
-    zero = np.float32(0.0)
+    zero, one, now_s = np.float32(0.0), np.float32(1.0), np.int32(now_s)
     for i in range(count):
         m, c = touched[0, i], touched[1, i]
         slot[m, c] = FREE
         off, top = np.float32(bias[m, c]), zero
+        all_of_it, each = np.float32(dispersion[m, c]), np.float32(excess[m, c])
+        # Nothing is loaded within a choice: what no processor foresees must not become a branch.
         for e in range(effects):
-            lively = dispersion[m, c]
-            if excess[m, c] <= steep[m, e]:
-                lively = min(lively, 1.0 + excess[m, c] * needed[m, e])
-            share = np.float32(1.0 / lively)
-            grown = score[m, c, e] + (sums[i, e] + off * sums[i, effects + e]) * share
-            if grown <= zero:
-                grown = zero
-                left_zero[m, c, e] = now_s
+            since, need, most = left_zero[m, c, e], needed[m, e], steep[m, e]
+            lively = min(all_of_it, one + each * need)
+            lively = all_of_it if each > most else lively
+            grown = score[m, c, e] + (sums[i, e] + off * sums[i, effects + e]) / lively
+            left_zero[m, c, e] = max(since, now_s * np.int32(grown <= zero))
+            grown = max(grown, zero)
             score[m, c, e] = grown
             top = max(top, grown)
         enough = limit[m, c] - CORROBORATION

@@ -203,8 +203,9 @@ class Evidence:
         p = self.chance[:, None]
         q = alternative(p, self.ratios)
         told = q * np.log(q / p) + (1 - q) * np.log((1 - q) / (1 - p))
-        self.needed = ENOUGH / np.maximum(told, 1e-9)
-        self.steep = np.log(self.ratios) ** 2 / (2 * UNLIKELY) * p / (1 - p)
+        steep = np.log(self.ratios) ** 2 / (2 * UNLIKELY) * p / (1 - p)
+        self.needed = (ENOUGH / np.maximum(told, 1e-9)).astype(np.float32)
+        self.steep = steep.astype(np.float32)
 
     def _hot(self) -> Floats:
         """Return, M x E, from which score on the evidence is high, doubt taken off."""

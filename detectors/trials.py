@@ -176,6 +176,14 @@ class TrialTable:
         metric, exposed_ms = self._ints[:2, part]
         return _due_share(metric, now_ms - exposed_ms, self.stages, self.shares)
 
+    def sums(self, part: slice, now_ms: int) -> Floats:
+        """Return 5 x M, of the trials of a part: their number, what of it has had its time by now,
+        successes, those expected, and their variance."""
+        share = self.due_share(part, now_ms)
+        sums = np.zeros((5, len(self.horizons)))
+        _sum_up(self.metric[part], share, self.success_ms[part], self.p[part], sums)
+        return sums
+
     def admit(
         self, metric: Ints, exposed_ms: Ints, leaf: Ints, success_ms: Ints, predicted: Floats
     ) -> None:
@@ -255,6 +263,17 @@ def _due_share(metric: Ints, age_ms: Ints, stages: Floats, shares: Floats) -> Fl
                 break
             since, share = stages[m, stage], shares[m, stage]
     return found
+
+
+@compiled
+def _sum_up(metric: Ints, share: Floats, success_ms: Ints, p: Floats, sums: Floats) -> None:
+    for i in range(len(metric)):
+        m, due = metric[i], p[i] * share[i]
+        sums[0, m] += 1.0
+        sums[1, m] += share[i]
+        sums[2, m] += success_ms[i] >= 0
+        sums[3, m] += due
+        sums[4, m] += due * (1 - due)
 
 
 @compiled

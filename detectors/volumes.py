@@ -9,7 +9,8 @@ from detectors.learners import VolumeLearner
 RATIOS = (0.1, 0.02)
 """A volume is an alarm only where it falls far: traffic has moods that no profile knows."""
 
-LOG_RATIOS = tuple(map(math.log, RATIOS))
+GAINS = tuple((math.log(ratio), 1 - ratio) for ratio in RATIOS)
+"""What an event adds to the evidence for each of them, and what one adds that was expected."""
 
 
 @dataclass
@@ -26,11 +27,12 @@ class VolumeWatch:
         expected = self.learner.expect(start_ms)
         surplus = self.learner.liveliness
         sure = self.learner.at_least(start_ms, expected)
-        for effect, (ratio, log_ratio) in enumerate(zip(RATIOS, LOG_RATIOS, strict=True)):
-            gain = (count * log_ratio + sure * (1 - ratio)) / surplus
-            self.score[effect] = max(0.0, self.score[effect] + gain)
-            if self.score[effect] <= 0.0:
+        for effect, (log_ratio, lost) in enumerate(GAINS):
+            grown = self.score[effect] + (count * log_ratio + sure * lost) / surplus
+            if grown <= 0.0:
+                grown = 0.0
                 self.left_zero[effect] = now_ms
+            self.score[effect] = grown
         if learn:
             self.learner.learn(start_ms, count, expected)
         return VolumeTick(self.metric, start_ms, count, expected, max(expected, 1.0) * surplus)

@@ -193,7 +193,9 @@ class Watching:
         timed = (due.type == types.get(API_TIMED, -1)).tolist()
         for place, detail in details:
             if timed[place] and detail.text:
-                slowness = self.slowness.setdefault(detail.text, SlownessLearner())
+                slowness = self.slowness.get(detail.text)
+                if slowness is None:
+                    slowness = self.slowness[detail.text] = SlownessLearner()
                 calls[place] = 2 if slowness.observe(detail.number) else 1
         return calls
 
