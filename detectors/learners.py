@@ -7,7 +7,6 @@ combination never seen before has a prediction at once, from its parts.
 
 import math
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -73,9 +72,14 @@ class ArrayRegression(LogisticRegression):
     ) -> None:
         """As ``learn_many``, for n x p ``features`` with their p ``names``."""
         river: Any = self  # Its steps of learning are written without types.
+
+        def gradient(columns: list[str], y: Bools, w: Floats) -> tuple[dict[str, float], float]:
+            found, mean = river._eval_gradient_many(features, columns, y, w)
+            # The optimiser works number by number, which is slow with those of NumPy.
+            return dict(zip(found, map(float, found.values()), strict=True)), mean
+
         saved = river._enter_learn_mode(set(names))
         try:
-            gradient = partial(self._eval_gradient_many, features)
             river._fit(x=names, y=success, w=weights, get_grad=gradient)
         finally:
             river._exit_learn_mode(saved)
