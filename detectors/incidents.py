@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from detectors.trials import Matured
+from detectors.trials import Floats, Matured
 from recoup.domain.cohort import Cohort
 
 RECOVERY_EVIDENCE = 10.0
@@ -17,11 +17,15 @@ class OpenIncident:
     metric: str
     cohort: Cohort
     direction: str
-    effect: int
     onset_ms: int
     opened_ms: int
     severity: str
-    recovery: float = 0.0
+    evidence: Floats
+    """Log evidence, by effect size, that the cohort has been ill by so much ever since."""
+
+    strongest: float = 0.0
+    """The most evidence that any of them had."""
+
     recovered_ms: int = 0
     closed: bool = False
     accepted: bool = False
@@ -33,7 +37,13 @@ class OpenIncident:
         """Tell whether this incident still explains what its cohort does."""
         return not self.recovered_ms
 
-    def look(self, gain: float) -> bool:
-        """Take in one tick's evidence for the illness; tell when the cohort is back."""
-        self.recovery = max(0.0, self.recovery - gain)
-        return self.recovery >= RECOVERY_EVIDENCE
+    def look(self, gains: Floats) -> bool:
+        """Take in a tick's evidence for an illness of each size; tell when the cohort is back.
+
+        At first an illness looks worse than it is. While one of any size explains all that came
+        as well as any explained what came before, it goes on.
+        """
+        self.evidence = self.evidence + gains
+        best = float(self.evidence.max())
+        self.strongest = max(self.strongest, best)
+        return self.strongest - best >= RECOVERY_EVIDENCE

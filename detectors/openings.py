@@ -71,7 +71,7 @@ class Desk:
             theirs = self.index.covered(cohort, trials.leaf) & (trials.exposed_ms >= since_ms)
             trials = trials.part(~theirs)
         changes = self.priming.named(onset_ms - NAMED_MS, noticed_ms or now_ms)
-        cohort, effect, onset = self._locate(trials, onset_ms, changes)
+        cohort, onset = self._locate(trials, onset_ms, changes)
         inside = self._inside(cohort, trials)
         inside = inside.part(inside.exposed_ms >= onset)
         harm = Harm(metric, inside, onset, now_ms, not self.changing.isdisjoint(cohort.root))
@@ -82,7 +82,7 @@ class Desk:
             partial(self._usual, cohort, usual_ratio, now_ms),
             lambda each: self._inside(cohort, each),
         )
-        return self._opening(harm, cohort, alarmed, kind, effect)
+        return self._opening(harm, cohort, alarmed, kind)
 
     def is_felt(self, opening: Opening, metric: int, now_ms: int) -> bool:
         """Tell whether errors or slow calls are felt in a step; what harms nobody wakes nobody."""
@@ -97,8 +97,8 @@ class Desk:
 
     def _locate(
         self, trials: Exposed, onset_ms: int, changes: Sequence[Named]
-    ) -> tuple[Cohort, int, int]:
-        """Return root cohort, effect and onset, each found from the others until they agree."""
+    ) -> tuple[Cohort, int]:
+        """Return root cohort and onset, each found from the others until they agree."""
         not_before = onset_ms - LOOK_BACK_MS
         cohort, effect = None, 0
         for _ in range(ROUNDS):
@@ -114,7 +114,7 @@ class Desk:
             if root == cohort:
                 break
             cohort = root
-        return root, effect, onset_ms
+        return root, onset_ms
 
     def silence(
         self, name: str, count: float, expected: float, onset_ms: int, now_ms: int, *, lost: bool
@@ -129,7 +129,6 @@ class Desk:
             kind=IncidentKind.DATA_QUALITY if lost else IncidentKind.BUSINESS,
             cohort=EVERYONE,
             alarmed=EVERYONE,
-            effect=0,
             onset_ms=onset_ms,
             trials=expected,
             observed=count / max(expected, 1e-9),
@@ -154,9 +153,7 @@ class Desk:
         due, observed, expected, _ = inside.shortfall()
         return observed / max(due, 1e-9), expected / max(due, 1e-9)
 
-    def _opening(
-        self, harm: Harm, cohort: Cohort, alarmed: Cohort, kind: IncidentKind, effect: int
-    ) -> Opening:
+    def _opening(self, harm: Harm, cohort: Cohort, alarmed: Cohort, kind: IncidentKind) -> Opening:
         due, observed, expected, _ = harm.trials.shortfall()
         due = max(due, 1e-9)
         hours = max(harm.now_ms - harm.onset_ms, 60_000) / HOUR_MS
@@ -169,7 +166,6 @@ class Desk:
             kind=kind,
             cohort=cohort,
             alarmed=alarmed,
-            effect=effect,
             onset_ms=harm.onset_ms,
             trials=due,
             observed=observed / due,

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from detectors.incidents import OpenIncident
+from detectors.trials import Floats
 from recoup.domain.base import from_ms
 from recoup.domain.cohort import Cohort
 from recoup.domain.facts import (
@@ -34,7 +35,6 @@ class Opening:
     kind: IncidentKind
     cohort: Cohort
     alarmed: Cohort
-    effect: int
     onset_ms: int
     trials: float
     observed: float
@@ -62,10 +62,14 @@ def opening_facts(
     statistic: float,
     limit: float,
     now_ms: int,
+    evidence: Floats,
     *,
     shadow: bool,
 ) -> tuple[list[tuple[str, NewFact]], OpenIncident]:
-    """Return the facts that open an incident, and the incident as the engine keeps it."""
+    """Return the facts that open an incident, and the incident as the engine keeps it.
+
+    ``evidence`` is that for an illness of each size, so far.
+    """
     incident_id = derive_id("inc", opening.metric, opening.cohort.label, opening.onset_ms, now_ms)
     opened = IncidentOpened(
         incident_id=incident_id,
@@ -93,10 +97,10 @@ def opening_facts(
         metric=opening.metric,
         cohort=opening.cohort,
         direction=opening.direction,
-        effect=opening.effect,
         onset_ms=opening.onset_ms,
         opened_ms=now_ms,
         severity=opening.severity,
+        evidence=evidence,
     )
 
 

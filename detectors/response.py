@@ -8,7 +8,7 @@ from detectors.columns import Ints
 from detectors.configuration import DetectionConfig
 from detectors.grouping import related
 from detectors.incidents import OpenIncident
-from detectors.localising import DROPS, RISES, exposed_since
+from detectors.localising import exposed_since
 from detectors.openings import Desk
 from detectors.reporting import (
     Opening,
@@ -20,7 +20,7 @@ from detectors.reporting import (
 )
 from detectors.scoring import CORROBORATION
 from detectors.sensitivity import Sensitivity
-from detectors.trials import Matured
+from detectors.trials import Floats, Matured
 from detectors.watching import Watching
 from recoup.domain.base import to_ms
 from recoup.domain.cohort import Cohort
@@ -165,7 +165,8 @@ class Response:
             facts.append(alarm_facts(joined.incident_id, opening, statistic, limit, now_ms))
             facts += self._sharpen(joined, now_ms)
         elif opening.harm >= MIN_SHORTFALL and self.desk.is_felt(opening, metric, now_ms):
-            facts += self._open(opening, statistic, limit, now_ms)
+            evidence = watching.evidence.of_row(metric, row)
+            facts += self._open(opening, statistic, limit, now_ms, evidence)
         self._silence(opening.cohort, metric, row)
         return facts
 
@@ -205,9 +206,11 @@ class Response:
         gain = float(trials.gains().sum(axis=0).max(initial=0.0))
         return min(max(0.0, gain - ERRORS_PRICE), CORROBORATION)
 
-    def _open(self, opening: Opening, statistic: float, limit: float, now_ms: int) -> Facts:
+    def _open(
+        self, opening: Opening, statistic: float, limit: float, now_ms: int, evidence: Floats
+    ) -> Facts:
         facts, incident = opening_facts(
-            opening, statistic, limit, now_ms, shadow=self.config.shadow
+            opening, statistic, limit, now_ms, evidence, shadow=self.config.shadow
         )
         opened = facts[0][1].fact
         assert isinstance(opened, IncidentOpened)
@@ -215,17 +218,8 @@ class Response:
         if like:
             return [tolerated_fact(opened, like, now_ms)]
         self.sensitivity.take(opened)
-        if not incident.metric.startswith("volume:"):
-            incident.effect = self._watched_effect(opening)
         self.open[incident.incident_id] = incident
         return facts
-
-    def _watched_effect(self, opening: Opening) -> int:
-        """Return the watched effect size nearest to the one that was found."""
-        metric = self.watching.plan.names.index(opening.metric)
-        grid = DROPS if opening.direction == "drop" else RISES
-        ratios = self.watching.evidence.ratios[metric]
-        return int(np.argmin(np.abs(np.log(ratios) - np.log(grid[opening.effect]))))
 
     def _silence(self, cohort: Cohort, metric: int, row: int) -> None:
         """Start the test anew where the incident explains what its people do.
@@ -262,7 +256,9 @@ class Response:
         for each in watches:
             each.reset()
         limit = self._volume_limit(watch.metric, now_ms)
-        facts, incident = opening_facts(opening, limit, limit, now_ms, shadow=self.config.shadow)
+        facts, incident = opening_facts(
+            opening, limit, limit, now_ms, np.zeros(1), shadow=self.config.shadow
+        )
         self.open[incident.incident_id] = incident
         return facts
 

@@ -89,7 +89,7 @@ def settle(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
     doubt: Floats,
     score: Singles,
     left_zero: Places,
-    now_s: int,
+    now_s: np.int32,
     high: Ints,
 ) -> int:
     """Move the scores of the touched rows on; return how many are high, listed in ``high``.
@@ -101,7 +101,7 @@ def settle(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
     """
     effects = score.shape[2]
     found = 0
-    zero, one, now_s = np.float32(0.0), np.float32(1.0), np.int32(now_s)
+    zero, one = np.float32(0.0), np.float32(1.0)
     for i in range(count):
         m, c = touched[0, i], touched[1, i]
         slot[m, c] = FREE

@@ -133,9 +133,10 @@ class Evidence:
         tick = self._touched, self._slot, self._sums
         count = scatter(*told, self.ratios, *members, *tick)
         high = np.empty((2, count), dtype=np.int64)
-        lively = self.dispersion, self.excess, self.needed, self.steep
-        tuned = self.bias, *lively, self._limit, self.doubt
-        found = settle(count, *tick, *tuned, self.score, self.left_zero, now_ms // 1000, high)
+        learned = self.bias, self.dispersion, self.excess
+        told_by, judged = (self.needed, self.steep), (self._limit, self.doubt)
+        state, now_s = (self.score, self.left_zero), np.int32(now_ms // 1000)
+        found = settle(count, *tick, *learned, *told_by, *judged, *state, now_s, high)
         return high[:, :found].T
 
     def inherit(self, cohorts: Ints, parents: Ints) -> None:
@@ -262,6 +263,17 @@ class Evidence:
     def reset(self, metrics: Bools, cohorts: Bools) -> None:
         """Start the test anew for the metrics of a mask, in the cohorts of another."""
         self.score[np.ix_(metrics, np.flatnonzero(cohorts))] = 0.0
+
+    def of_row(self, metric: int, cohort: int) -> Floats:
+        """Return the log evidence of a row for each effect size since it last left zero."""
+        score: Floats = self.score[metric, cohort].astype(np.float64)
+        return score
+
+    def gains_of_all(self, told: Told) -> Floats:
+        """Return the log-likelihood ratio that all rows together add for each effect size."""
+        ratios = self.ratios[told.metric].T
+        gains: Floats = _gains(told.p, told.before, told.after, told.won, ratios).sum(axis=1)
+        return gains
 
     def gains(self, told: Told, effect: int) -> Floats:
         """Return the log-likelihood ratio that each row adds for one effect size."""
