@@ -18,8 +18,8 @@ from detectors.trials import LEAST, MOST, Bools, Floats, Ints, Matured, Told
 
 WOBBLE_MEMORY = 0.99
 WOBBLE_STEP = 3.0
-WOBBLE_FLOOR = 0.01
-"""An hour counts as at most so many times the wobble that is known, or as one of a tenth (0.01)."""
+WOBBLE_FLOOR = 0.0025
+"""An hour counts as at most so many times the wobble that is known, or as one of a twentieth."""
 
 LONG_WINDOW_H = 6
 CHANCE_RATE = 0.05
