@@ -14,9 +14,6 @@ from detectors.trials import Bools, Floats
 HOT = 6.0
 """Log evidence from which on a cohort may be ill, so that its trials must not teach yet."""
 
-CALM = 3.0
-"""Log evidence from which on a cohort's surprises wait to be believed: it may be ill slowly."""
-
 BIAS_PRIOR = 150.0
 BIAS_LIMIT = 0.35
 BIAS_MEMORY_H = 48.0

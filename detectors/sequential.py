@@ -12,14 +12,14 @@ import numpy.typing as npt
 
 from detectors.cohorts import EVERYONE_ID, Members, Narrow
 from detectors.compiled import compiled
-from detectors.hourly import CALM, HOT, believe, close_window, cool_down, find_hot, judge
+from detectors.hourly import HOT, believe, close_window, cool_down, find_hot, judge
 from detectors.scoring import FREE, UNWATCHED, scatter, settle
 from detectors.trials import LEAST, MOST, Bools, Floats, Ints, Matured, Told
 
 WOBBLE_MEMORY = 0.99
 WOBBLE_STEP = 3.0
-WOBBLE_FLOOR = 0.0025
-"""An hour counts as at most so many times the wobble that is known, or as one of a twentieth."""
+WOBBLE_FLOOR = 0.01
+"""An hour counts as at most so many times the wobble that is known, or as one of a tenth (0.01)."""
 
 LONG_WINDOW_H = 6
 CHANCE_RATE = 0.05
@@ -162,7 +162,7 @@ class Evidence:
             return
         self._follow_chance()
         calm = np.empty(self.window.shape[2:], dtype=np.bool_)
-        cool_down(cohorts, self.score, self._above(CALM), calm)
+        cool_down(cohorts, self.score, self._hot(), calm)
         hour_of = self.window, self.pending, self.extent, self.bias
         close_window(cohorts, *hour_of, hour % LONG_WINDOW_H == 0)
         self.wobble *= WOBBLE_MEMORY
@@ -208,11 +208,11 @@ class Evidence:
         self.needed = (ENOUGH / np.maximum(told, 1e-9)).astype(np.float32)
         self.steep = steep.astype(np.float32)
 
-    def _above(self, evidence: float) -> Floats:
-        """Return, M x E, from which score on there is so much evidence, doubt taken off."""
-        room = np.maximum(1.0 - evidence * self.doubt, 0.0)
+    def _hot(self) -> Floats:
+        """Return, M x E, from which score on the evidence is high, doubt taken off."""
+        room = np.maximum(1.0 - HOT * self.doubt, 0.0)
         with np.errstate(divide="ignore"):
-            return np.asarray(evidence / room)
+            return np.asarray(HOT / room)
 
     def _doubt(self) -> Floats:
         """Return, M x E, one over the most evidence that an effect can have.
@@ -234,7 +234,7 @@ class Evidence:
         """
         hot = np.zeros(len(matured.leaf), dtype=bool)
         rows = np.zeros(self.score.shape[:2], dtype=bool)
-        if find_hot(cohorts, self.score, self._above(HOT), rows):
+        if find_hot(cohorts, self.score, self._hot(), rows):
             _find_hot(matured.metric, matured.leaf, *members, rows, hot)
         return hot
 

@@ -19,7 +19,7 @@ def close_hours(evidence: Evidence, hours: int) -> None:
 @pytest.fixture
 def evidence() -> Evidence:
     evidence = Evidence(np.array([[0.7, 0.3]]))
-    evidence.score[0, ILL] = 5.0
+    evidence.score[0, ILL] = 12.0
     return evidence
 
 
