@@ -14,6 +14,9 @@ from detectors.trials import Bools, Floats
 HOT = 6.0
 """Log evidence from which on a cohort may be ill, so that its trials must not teach yet."""
 
+LONGEST_WAIT_H = 24.0
+"""After so many hours in which a cohort was counted its surprises are believed after all."""
+
 BIAS_PRIOR = 150.0
 BIAS_LIMIT = 0.35
 BIAS_MEMORY_H = 48.0
@@ -86,7 +89,7 @@ def believe(
     lively: tuple[Floats, Floats, Floats],
     wobble: Floats,
 ) -> None:
-    """Believe what waited, where nothing looks ill; an outage must not excuse itself.
+    """Believe what waited where nothing looks ill, or for long; an outage must not excuse itself.
 
     ``rates`` are seen and expected; ``lively`` is by window length: surprise, windows, size.
     ``wobble`` is by window length: surprise beyond chance and size, of all cohorts of a metric.
@@ -95,7 +98,7 @@ def believe(
     surplus, windows, size = lively
     for m in range(calm.shape[0]):
         for c in range(rows):
-            if not calm[m, c]:
+            if not calm[m, c] and pending[3, m, c] < LONGEST_WAIT_H:
                 continue
             seen[m, c] = seen[m, c] * MEMORY + pending[0, m, c]
             expected[m, c] = expected[m, c] * MEMORY + pending[1, m, c]

@@ -47,3 +47,11 @@ def test_what_an_incident_explains_is_never_believed(evidence: Evidence) -> None
     evidence.close_hour(4, 3, settled=True)
     assert evidence.bias[0, ILL] == 0.0
     assert evidence.bias[0, WELL] < -0.1
+
+
+def test_what_waits_for_a_day_is_how_the_shop_is_now(evidence: Evidence) -> None:
+    for hours, off in ((20, False), (6, True)):
+        for _ in range(hours):
+            evidence.score[0, ILL] = 12.0
+            close_hours(evidence, 1)
+        assert (evidence.bias[0, ILL] < -0.1) == off
