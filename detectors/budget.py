@@ -20,6 +20,15 @@ MIN_LEARNED = 150.0
 MIN_AGE_MS = DAY_MS // 2
 MIN_VALUE_LEARNED = 60.0
 MIN_VALUE_AGE_MS = DAY_MS // 8
+NEARLY_ALL = 0.9
+"""A release that so large a share of its people have is those people under a longer name."""
+
+ENOUGH_TO_TELL = 10.0
+"""Expected successes in an hour."""
+
+KNOWN = 1.0
+"""From so many expected successes on there is something to inherit."""
+
 DEPTH_SHARES = (0.1, 0.25, 0.325, 0.325)
 """What everyone, single values, pairs and triples may cost."""
 
@@ -48,6 +57,8 @@ class Budget:
         self._depth = np.zeros(0, dtype=np.int64)
         self._changing = np.zeros(0, dtype=bool)
         self._rest = np.zeros(0, dtype=np.int64)
+        self._is_rest = np.zeros(0, dtype=bool)
+        """Which cohorts that a change made are, by now, nearly all of their people."""
         self._group_limit = np.full((len(plan.names), len(DEPTH_SHARES)), np.inf)
 
     @property
@@ -58,11 +69,13 @@ class Budget:
     def renew(self, evidence: Evidence, index: CohortIndex, now_ms: int) -> None:
         """Share the budget out anew over the cohorts that have earned a baseline."""
         self._take_in(evidence, index)
+        self._let_inherit(evidence)
+        self._follow_rollouts(evidence)
         size = len(index)
         born = np.array(index.first_seen_ms, dtype=np.int64)
         old: Bools = now_ms - born >= min(MIN_AGE_MS, self.config.warm_up_ms // 2)
         old[EVERYONE_ID] = True
-        described = self._depth, self._changing, self._rest
+        described = self._depth, self._changing, self._rest, self._is_rest
         for metric in range(len(self.plan.names)):
             share, slack, deepest = STEP_SHARE / self.plan.steps, np.array(STEP_SLACKS), 3
             if metric >= self.plan.steps:
@@ -118,9 +131,30 @@ class Budget:
             for cohort, is_made in zip(cohorts, changing.tolist(), strict=True)
         ]
         self._rest = np.concatenate([self._rest, np.array(rest, dtype=np.int64)])
+        self._is_rest = np.concatenate([self._is_rest, np.zeros(len(cohorts), dtype=bool)])
         fresh = np.flatnonzero(changing) + start
-        evidence.inherit(fresh, self._rest[fresh])
+        evidence.inherit(slice(None), fresh, self._rest[fresh])
         return fresh
+
+    def _let_inherit(self, evidence: Evidence) -> None:
+        """What a change made before anything was known of its people inherits once that is known.
+
+        It may have come and gone within the first hours, and everyone may have it one day.
+        """
+        made = np.flatnonzero(self._changing)
+        rest = self._rest[made]
+        expected = evidence.expected
+        blank = (expected[:, made] < KNOWN) & (expected[:, rest] >= KNOWN)
+        metric, place = np.nonzero(blank)
+        evidence.inherit(metric, made[place], rest[place])
+
+    def _follow_rollouts(self, evidence: Evidence) -> None:
+        """Find out whom nearly everyone has become: their people are watched as it is."""
+        made = np.flatnonzero(self._changing)
+        mine, theirs = evidence.hour[0, made], evidence.hour[0, self._rest[made]]
+        told = theirs >= ENOUGH_TO_TELL
+        self._is_rest[made[told]] = mine[told] >= NEARLY_ALL * theirs[told]
+        evidence.score[:, self._is_rest.nonzero()[0]] = 0.0
 
     def _judge_values(self, evidence: Evidence, index: CohortIndex, age_ms: Ints) -> None:
         """A value is known once it is old, or not quite so old but has taught much."""
@@ -148,19 +182,24 @@ class Budget:
 
 @compiled
 def _share_out(
-    learned: Floats, old: Bools, described: tuple[Ints, Bools, Ints], deepest: int, portion: Floats
+    learned: Floats,
+    old: Bools,
+    described: tuple[Ints, Bools, Ints, Bools],
+    deepest: int,
+    portion: Floats,
 ) -> tuple[Floats, Floats]:
     """Return the thresholds of cohorts, and how many are watched of each depth.
 
     A cohort that a change made is judged by its other values; those must have earned it.
     """
-    depth, changing, rest = described
+    depth, changing, rest, is_rest = described
     limit, weight = np.full(len(learned), np.inf), np.zeros(len(learned))
     count, total = np.zeros(len(portion)), np.zeros(len(portion))
     for c in range(len(learned)):
         earned = old[c] and learned[c] >= MIN_LEARNED
         if changing[c]:
             earned = earned or (old[rest[c]] and learned[rest[c]] >= MIN_LEARNED)
+            earned = earned and not is_rest[c]
         if earned and depth[c] <= deepest:
             weight[c] = max(learned[c], MIN_LEARNED) ** LARGE_FIRST
             count[depth[c]] += 1.0

@@ -12,7 +12,16 @@ import numpy.typing as npt
 
 from detectors.cohorts import EVERYONE_ID, Members, Narrow
 from detectors.compiled import compiled
-from detectors.hourly import HOT, believe, close_window, cool_down, find_hot, judge
+from detectors.hourly import (
+    HOT,
+    LONG_WINDOW_H,
+    SIZE_UNKNOWN,
+    believe,
+    close_window,
+    cool_down,
+    find_hot,
+    judge,
+)
 from detectors.scoring import FREE, UNWATCHED, scatter, settle
 from detectors.trials import LEAST, MOST, Bools, Floats, Ints, Matured, Told
 
@@ -21,7 +30,6 @@ WOBBLE_STEP = 3.0
 WOBBLE_FLOOR = 0.01
 """An hour counts as at most so many times the wobble that is known, or as one of a tenth (0.01)."""
 
-LONG_WINDOW_H = 6
 CHANCE_RATE = 0.05
 ENOUGH = 11.0
 """The log evidence that an alarm usually takes."""
@@ -42,8 +50,18 @@ class Evidence:
     baseline, above 1 its odds over those of the baseline.
     """
 
-    BY_COHORT = ("learned", "seen", "expected", "bias", "dispersion", "excess", "_limit")
-    WINDOWED = ("window", "surplus", "windows", "size", "extent", "pending")
+    BY_COHORT = (
+        "learned",
+        "seen",
+        "expected",
+        "bias",
+        "dispersion",
+        "excess",
+        "extent",
+        "hour",
+        "_limit",
+    )
+    WINDOWED = ("window", "surplus", "windows", "size", "pending")
 
     def __init__(self, ratios: Floats) -> None:
         self.ratios = ratios
@@ -60,8 +78,6 @@ class Evidence:
         self.windows = np.zeros((2, metrics, 0))
         self.size = np.zeros((2, metrics, 0))
         """Sums of squared expectation over variance: how far a wobble of the rates would show."""
-        self.extent = np.zeros((2, metrics, 0))
-        """The size of a window of those who began with what others had taught; else infinite."""
         self.wobble = np.zeros((2, 2, metrics))
         """By window length: surprise beyond chance, and size, of all cohorts of a metric."""
         # What waits to be believed: seen, expected; then, by window length, surprise, count, size.
@@ -81,6 +97,12 @@ class Evidence:
     bias: Floats
     dispersion: Floats
     excess: Floats
+    extent: Floats
+    """The size of an hour of those who began with what others had taught; else infinite."""
+
+    hour: Floats
+    """How many successes were expected in the last hour."""
+
     _limit: Floats
 
     @property
@@ -139,13 +161,14 @@ class Evidence:
         found = settle(count, *tick, *learned, *told_by, *judged, *state, now_s, high)
         return high[:, :found].T
 
-    def inherit(self, cohorts: Ints, parents: Ints) -> None:
-        """Let new cohorts begin with what was learned of others: their bias and liveliness."""
+    def inherit(self, metrics: Any, cohorts: Ints, parents: Ints) -> None:
+        """Let cohorts begin with what was learned of others: their bias and liveliness."""
+        rows, theirs = (metrics, cohorts), (metrics, parents)
         for values in (self.seen, self.expected, self.bias, self.dispersion, self.excess):
-            values[:, cohorts] = values[:, parents]
-        for values in (self.surplus, self.windows, self.size):
-            values[:, :, cohorts] = values[:, :, parents]
-        self.extent[:, :, cohorts] = 0.0
+            values[rows] = values[theirs]
+        for values in (*self.surplus, *self.windows, *self.size):
+            values[rows] = values[theirs]
+        self.extent[rows] = SIZE_UNKNOWN
 
     def calibrate(self, matured: Matured, members: Members) -> None:
         """Take in matured trials: what cohorts always are off by, and how lively they are."""
@@ -163,7 +186,7 @@ class Evidence:
         self._follow_chance()
         calm = np.empty(self.window.shape[2:], dtype=np.bool_)
         cool_down(cohorts, self.score, self._hot(), calm)
-        hour_of = self.window, self.pending, self.extent, self.bias
+        hour_of = self.window, self.pending, self.extent, self.hour, self.bias
         close_window(cohorts, *hour_of, hour % LONG_WINDOW_H == 0)
         self.wobble *= WOBBLE_MEMORY
         before = self.wobble.copy()

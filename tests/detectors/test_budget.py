@@ -35,3 +35,43 @@ def test_a_new_release_begins_as_lively_as_its_people_are() -> None:
     assert (evidence.surplus[:, :, made] == 90.0).all()
     fresh = index.find({"release": "2"})
     assert (evidence.dispersion[:, fresh] == evidence.dispersion[:, 0]).all()
+
+
+def test_what_came_before_anything_was_known_inherits_later() -> None:
+    config = DetectionConfig()
+    plan = plan_of(config.funnel)
+    leaves, index = Leaves(100), CohortIndex(3, 1000)
+    evidence = Evidence(np.tile(1.0 - np.array(config.drops), (len(plan.names), 1)))
+    budget = Budget(config, plan)
+    leaf = leaves.number(leaves.read(b'{"os":"iOS","experiment":"none"}'))
+    index.ready(np.array([leaf]), leaves, 0)
+    evidence.grow(len(index))
+    budget.renew(evidence, index, 0)
+    made, people = index.find({"os": "iOS", "experiment": "none"}), index.find({"os": "iOS"})
+    evidence.expected[:, people], evidence.surplus[:, :, people] = 40.0, 90.0
+    evidence.expected[0, made] = 30.0
+    budget.renew(evidence, index, 3_600_000)
+    assert (evidence.surplus[:, 1:, made] == 90.0).all()
+    assert evidence.expected[0, made] == 30.0, "it has learned its own"
+    assert (evidence.surplus[:, 0, made] == 0.0).all()
+
+
+def test_a_release_that_all_people_have_is_not_watched_beside_them() -> None:
+    config = DetectionConfig()
+    plan = plan_of(config.funnel)
+    leaves, index = Leaves(100), CohortIndex(3, 1000)
+    evidence = Evidence(np.tile(1.0 - np.array(config.drops), (len(plan.names), 1)))
+    budget = Budget(config, plan)
+    leaf = leaves.number(leaves.read(b'{"os":"iOS","release":"2"}'))
+    index.ready(np.array([leaf]), leaves, 0)
+    evidence.grow(len(index))
+    evidence.learned[:] = 10_000.0
+    made, people = index.find({"release": "2"}), 0
+    now_ms = 7 * 24 * 3_600_000
+    for share, watched in ((0.5, True), (0.95, False), (0.5, True)):
+        evidence.hour[:, people], evidence.hour[:, made] = 200.0, 200.0 * share
+        evidence.score[0, made] = 5.0
+        budget.renew(evidence, index, now_ms)
+        assert np.isfinite(evidence.limit[0, made]) == watched
+        assert (evidence.score[0, made].max() > 0.0) == watched
+        assert np.isfinite(evidence.limit[0, people])
