@@ -24,7 +24,6 @@ SURPLUS_PRIOR = 50.0
 SURPLUS_MEMORY = 0.985
 MOST_SURPRISE = 25.0
 EXTENT_MEMORY = 0.9
-LONG_WINDOW_H = 6
 SIZE_UNKNOWN, FIRST_WINDOW = -2.0, -1.0
 """The extent of who began with what others had taught; their first hour is only a part of one."""
 
@@ -66,7 +65,7 @@ def close_window(
     """Move what an hour has seen to what waits to be believed; the long window when it ends.
 
     ``window`` is by window length: seen, expected, variance. ``pending`` is seen, expected, then by
-    window length: surprise, count, size. ``extent`` follows the largest sizes of an hour;
+    window length: surprise, count, size. ``extent`` follows, by window length, the largest sizes;
     ``hour`` is what was expected of the last one.
     """
     for m in range(window.shape[2]):
@@ -87,8 +86,7 @@ def close_window(
                     pending[3 + 3 * kind, m, c] += 1.0
                     size = expected * expected / variance
                     pending[4 + 3 * kind, m, c] += size
-                    if kind == 0:
-                        extent[m, c] = _extent(extent[m, c], size)
+                    extent[kind, m, c] = _extent(extent[kind, m, c], size)
                 for part in range(3):
                     window[kind, part, m, c] = 0.0
 
@@ -171,9 +169,8 @@ def judge(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
                 if mean > 1.0 and size[kind, m, c] > 0.0:
                     of_size = (mean - 1.0) * count / size[kind, m, c]
                     each = max(each, of_size * odds[m])
-                    if extent[m, c] >= 0.0:
-                        hours = LONG_WINDOW_H if kind else 1
-                        mean = min(mean, 1.0 + of_size * extent[m, c] * hours)
+                    if extent[kind, m, c] >= 0.0:
+                        mean = min(mean, 1.0 + of_size * extent[kind, m, c])
                 most = max(most, mean)
             dispersion[m, c], excess[m, c] = most, each
 

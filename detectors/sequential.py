@@ -14,7 +14,6 @@ from detectors.cohorts import EVERYONE_ID, Members, Narrow
 from detectors.compiled import compiled
 from detectors.hourly import (
     HOT,
-    LONG_WINDOW_H,
     SIZE_UNKNOWN,
     believe,
     close_window,
@@ -30,6 +29,7 @@ WOBBLE_STEP = 3.0
 WOBBLE_FLOOR = 0.01
 """An hour counts as at most so many times the wobble that is known, or as one of a tenth (0.01)."""
 
+LONG_WINDOW_H = 6
 CHANCE_RATE = 0.05
 ENOUGH = 11.0
 """The log evidence that an alarm usually takes."""
@@ -61,7 +61,7 @@ class Evidence:
         "hour",
         "_limit",
     )
-    WINDOWED = ("window", "surplus", "windows", "size", "pending")
+    WINDOWED = ("window", "surplus", "windows", "size", "extent", "pending")
 
     def __init__(self, ratios: Floats) -> None:
         self.ratios = ratios
@@ -78,6 +78,8 @@ class Evidence:
         self.windows = np.zeros((2, metrics, 0))
         self.size = np.zeros((2, metrics, 0))
         """Sums of squared expectation over variance: how far a wobble of the rates would show."""
+        self.extent = np.zeros((2, metrics, 0))
+        """The size of a window of those who began with what others had taught; else infinite."""
         self.wobble = np.zeros((2, 2, metrics))
         """By window length: surprise beyond chance, and size, of all cohorts of a metric."""
         # What waits to be believed: seen, expected; then, by window length, surprise, count, size.
@@ -97,9 +99,6 @@ class Evidence:
     bias: Floats
     dispersion: Floats
     excess: Floats
-    extent: Floats
-    """The size of an hour of those who began with what others had taught; else infinite."""
-
     hour: Floats
     """How many successes were expected in the last hour."""
 
@@ -168,7 +167,8 @@ class Evidence:
             values[rows] = values[theirs]
         for values in (*self.surplus, *self.windows, *self.size):
             values[rows] = values[theirs]
-        self.extent[rows] = SIZE_UNKNOWN
+        # Until a long window has ended nothing is known to last as long.
+        self.extent[0][rows], self.extent[1][rows] = SIZE_UNKNOWN, 0.0
 
     def calibrate(self, matured: Matured, members: Members) -> None:
         """Take in matured trials: what cohorts always are off by, and how lively they are."""
