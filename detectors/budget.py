@@ -26,9 +26,6 @@ NEARLY_ALL = 0.9
 ENOUGH_TO_TELL = 10.0
 """Expected successes in an hour."""
 
-KNOWN = 1.0
-"""From so many expected successes on there is something to inherit."""
-
 DEPTH_SHARES = (0.1, 0.25, 0.325, 0.325)
 """What everyone, single values, pairs and triples may cost."""
 
@@ -69,7 +66,6 @@ class Budget:
     def renew(self, evidence: Evidence, index: CohortIndex, now_ms: int) -> None:
         """Share the budget out anew over the cohorts that have earned a baseline."""
         self._take_in(evidence, index)
-        self._let_inherit(evidence)
         self._follow_rollouts(evidence)
         size = len(index)
         born = np.array(index.first_seen_ms, dtype=np.int64)
@@ -133,20 +129,8 @@ class Budget:
         self._rest = np.concatenate([self._rest, np.array(rest, dtype=np.int64)])
         self._is_rest = np.concatenate([self._is_rest, np.zeros(len(cohorts), dtype=bool)])
         fresh = np.flatnonzero(changing) + start
-        evidence.inherit(slice(None), fresh, self._rest[fresh])
+        evidence.inherit(fresh, self._rest[fresh])
         return fresh
-
-    def _let_inherit(self, evidence: Evidence) -> None:
-        """What a change made before anything was known of its people inherits once that is known.
-
-        It may have come and gone within the first hours, and everyone may have it one day.
-        """
-        made = np.flatnonzero(self._changing)
-        rest = self._rest[made]
-        expected = evidence.expected
-        blank = (expected[:, made] < KNOWN) & (expected[:, rest] >= KNOWN)
-        metric, place = np.nonzero(blank)
-        evidence.inherit(metric, made[place], rest[place])
 
     def _follow_rollouts(self, evidence: Evidence) -> None:
         """Find out whom nearly everyone has become: their people are watched as it is."""

@@ -24,9 +24,6 @@ SURPLUS_PRIOR = 50.0
 SURPLUS_MEMORY = 0.985
 MOST_SURPRISE = 25.0
 EXTENT_MEMORY = 0.9
-SIZE_UNKNOWN, FIRST_WINDOW = -2.0, -1.0
-"""The extent of who began with what others had taught; their first hour is only a part of one."""
-
 MEMORY = 0.5 ** (1 / BIAS_MEMORY_H)
 FADING_H = 12.0
 """Evidence fades with this time constant: what takes days to add up is the shop's own drift."""
@@ -86,17 +83,9 @@ def close_window(
                     pending[3 + 3 * kind, m, c] += 1.0
                     size = expected * expected / variance
                     pending[4 + 3 * kind, m, c] += size
-                    extent[kind, m, c] = _extent(extent[kind, m, c], size)
+                    extent[kind, m, c] = max(size, extent[kind, m, c] * EXTENT_MEMORY)
                 for part in range(3):
                     window[kind, part, m, c] = 0.0
-
-
-@compiled
-def _extent(before: float, size: float) -> float:
-    """Return how large the hours of a cohort are, after one of this size."""
-    if before == SIZE_UNKNOWN:
-        return FIRST_WINDOW
-    return size if before == FIRST_WINDOW else max(size, before * EXTENT_MEMORY)
 
 
 @compiled
@@ -151,8 +140,7 @@ def judge(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
     All rates of a metric share one wobble, which shows the more the larger a cohort is; what a
     cohort shows beyond that moves its own figure slowly. ``excess`` is what liveliness beyond one
     comes to for each trial of a window; ``odds`` are those of a success, by metric. Whose people
-    are but a part of those it learned from (their ``extent`` is less) is held to that part, once
-    a whole hour has told how large a part they are: everyone may have a new release at once.
+    are but a part of those it learned from (their ``extent`` is less) is held to that part.
     """
     seen, expected, surplus, windows, size = learned
     for m in range(bias.shape[0]):
@@ -169,8 +157,7 @@ def judge(  # noqa: PLR0913 - a compiled loop takes its arrays one by one
                 if mean > 1.0 and size[kind, m, c] > 0.0:
                     of_size = (mean - 1.0) * count / size[kind, m, c]
                     each = max(each, of_size * odds[m])
-                    if extent[kind, m, c] >= 0.0:
-                        mean = min(mean, 1.0 + of_size * extent[kind, m, c])
+                    mean = min(mean, 1.0 + of_size * extent[kind, m, c])
                 most = max(most, mean)
             dispersion[m, c], excess[m, c] = most, each
 

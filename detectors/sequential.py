@@ -12,15 +12,7 @@ import numpy.typing as npt
 
 from detectors.cohorts import EVERYONE_ID, Members, Narrow
 from detectors.compiled import compiled
-from detectors.hourly import (
-    HOT,
-    SIZE_UNKNOWN,
-    believe,
-    close_window,
-    cool_down,
-    find_hot,
-    judge,
-)
+from detectors.hourly import HOT, believe, close_window, cool_down, find_hot, judge
 from detectors.scoring import FREE, UNWATCHED, scatter, settle
 from detectors.trials import LEAST, MOST, Bools, Floats, Ints, Matured, Told
 
@@ -50,17 +42,8 @@ class Evidence:
     baseline, above 1 its odds over those of the baseline.
     """
 
-    BY_COHORT = (
-        "learned",
-        "seen",
-        "expected",
-        "bias",
-        "dispersion",
-        "excess",
-        "extent",
-        "hour",
-        "_limit",
-    )
+    LEARNED = ("learned", "seen", "expected", "bias", "dispersion", "excess")
+    BY_COHORT = (*LEARNED, "hour", "_limit")
     WINDOWED = ("window", "surplus", "windows", "size", "extent", "pending")
 
     def __init__(self, ratios: Floats) -> None:
@@ -160,15 +143,13 @@ class Evidence:
         found = settle(count, *tick, *learned, *told_by, *judged, *state, now_s, high)
         return high[:, :found].T
 
-    def inherit(self, metrics: Any, cohorts: Ints, parents: Ints) -> None:
-        """Let cohorts begin with what was learned of others: their bias and liveliness."""
-        rows, theirs = (metrics, cohorts), (metrics, parents)
+    def inherit(self, cohorts: Ints, parents: Ints) -> None:
+        """Let new cohorts begin with what was learned of others: their bias and liveliness."""
         for values in (self.seen, self.expected, self.bias, self.dispersion, self.excess):
-            values[rows] = values[theirs]
-        for values in (*self.surplus, *self.windows, *self.size):
-            values[rows] = values[theirs]
-        # Until a long window has ended nothing is known to last as long.
-        self.extent[0][rows], self.extent[1][rows] = SIZE_UNKNOWN, 0.0
+            values[:, cohorts] = values[:, parents]
+        for values in (self.surplus, self.windows, self.size):
+            values[:, :, cohorts] = values[:, :, parents]
+        self.extent[:, :, cohorts] = 0.0
 
     def calibrate(self, matured: Matured, members: Members) -> None:
         """Take in matured trials: what cohorts always are off by, and how lively they are."""

@@ -37,25 +37,6 @@ def test_a_new_release_begins_as_lively_as_its_people_are() -> None:
     assert (evidence.dispersion[:, fresh] == evidence.dispersion[:, 0]).all()
 
 
-def test_what_came_before_anything_was_known_inherits_later() -> None:
-    config = DetectionConfig()
-    plan = plan_of(config.funnel)
-    leaves, index = Leaves(100), CohortIndex(3, 1000)
-    evidence = Evidence(np.tile(1.0 - np.array(config.drops), (len(plan.names), 1)))
-    budget = Budget(config, plan)
-    leaf = leaves.number(leaves.read(b'{"os":"iOS","experiment":"none"}'))
-    index.ready(np.array([leaf]), leaves, 0)
-    evidence.grow(len(index))
-    budget.renew(evidence, index, 0)
-    made, people = index.find({"os": "iOS", "experiment": "none"}), index.find({"os": "iOS"})
-    evidence.expected[:, people], evidence.surplus[:, :, people] = 40.0, 90.0
-    evidence.expected[0, made] = 30.0
-    budget.renew(evidence, index, 3_600_000)
-    assert (evidence.surplus[:, 1:, made] == 90.0).all()
-    assert evidence.expected[0, made] == 30.0, "it has learned its own"
-    assert (evidence.surplus[:, 0, made] == 0.0).all()
-
-
 def test_a_release_that_all_people_have_is_not_watched_beside_them() -> None:
     config = DetectionConfig()
     plan = plan_of(config.funnel)

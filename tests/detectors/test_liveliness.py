@@ -64,7 +64,7 @@ def test_a_sharp_drop_is_held_to_less_of_it_than_a_slight_one(lively: Evidence) 
 
 
 def test_a_part_of_its_people_is_held_to_their_wobble_by_its_own_size(lively: Evidence) -> None:
-    lively.inherit(slice(None), np.array([CHILD]), np.array([EVERYONE_ID]))
+    lively.inherit(np.array([CHILD]), np.array([EVERYONE_ID]))
     of_all = lively.dispersion[0, EVERYONE_ID]
     assert lively.dispersion[0, CHILD] == of_all
     few = Members(np.array([CHILD], dtype=np.int32), np.zeros(1, np.int64), np.ones(1, np.int64))
