@@ -23,8 +23,8 @@ MIN_VALUE_AGE_MS = DAY_MS // 8
 NEARLY_ALL = 0.9
 """A release that so large a share of its people have is those people under a longer name."""
 
-ENOUGH_TO_TELL = 10.0
-"""Expected successes in an hour."""
+ENOUGH_TO_TELL = 20.0
+"""So many trials of its people must an hour have taught to tell that."""
 
 DEPTH_SHARES = (0.1, 0.25, 0.325, 0.325)
 """What everyone, single values, pairs and triples may cost."""
@@ -56,6 +56,8 @@ class Budget:
         self._rest = np.zeros(0, dtype=np.int64)
         self._is_rest = np.zeros(0, dtype=bool)
         """Which cohorts that a change made are, by now, nearly all of their people."""
+        self._learned = np.zeros(0)
+        """What each cohort had learned at its first step when the budget was last renewed."""
         self._group_limit = np.full((len(plan.names), len(DEPTH_SHARES)), np.inf)
 
     @property
@@ -133,12 +135,15 @@ class Budget:
         return fresh
 
     def _follow_rollouts(self, evidence: Evidence) -> None:
-        """Find out whom nearly everyone has become: their people are watched as it is."""
+        """Find out what nearly all of its people have by now: they are watched as it is."""
+        learned = evidence.learned[0, : len(self._depth)].copy()
+        lately = learned - np.pad(self._learned, (0, len(learned) - len(self._learned)))
+        self._learned = learned
         made = np.flatnonzero(self._changing)
-        mine, theirs = evidence.hour[0, made], evidence.hour[0, self._rest[made]]
+        mine, theirs = lately[made], lately[self._rest[made]]
         told = theirs >= ENOUGH_TO_TELL
         self._is_rest[made[told]] = mine[told] >= NEARLY_ALL * theirs[told]
-        evidence.score[:, self._is_rest.nonzero()[0]] = 0.0
+        evidence.score[:, np.flatnonzero(self._is_rest)] = 0.0
 
     def _judge_values(self, evidence: Evidence, index: CohortIndex, age_ms: Ints) -> None:
         """A value is known once it is old, or not quite so old but has taught much."""

@@ -36,7 +36,7 @@ from recoup.domain.series import EventBlock, TickRow
 
 __all__ = ["DetectionConfig", "DetectionEngine", "EngineOutput"]
 
-FORMAT = 15
+FORMAT = 16
 
 
 @dataclass

@@ -51,23 +51,15 @@ def cool_down(rows: int, score: npt.NDArray[Any], hot: Floats, calm: Bools) -> N
 
 @compiled
 def close_window(
-    rows: int,
-    window: Floats,
-    pending: Floats,
-    extent: Floats,
-    hour: Floats,
-    bias: Floats,
-    also_long: bool,
+    rows: int, window: Floats, pending: Floats, extent: Floats, bias: Floats, also_long: bool
 ) -> None:
     """Move what an hour has seen to what waits to be believed; the long window when it ends.
 
     ``window`` is by window length: seen, expected, variance. ``pending`` is seen, expected, then by
-    window length: surprise, count, size. ``extent`` follows, by window length, the largest sizes;
-    ``hour`` is what was expected of the last one.
+    window length: surprise, count, size. ``extent`` follows, by window length, the largest sizes.
     """
     for m in range(window.shape[2]):
         for c in range(rows):
-            hour[m, c] = window[0, 1, m, c]
             if window[0, 2, m, c] > 0.0:
                 pending[0, m, c] += window[0, 0, m, c]
                 pending[1, m, c] += window[0, 1, m, c]

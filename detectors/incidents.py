@@ -24,7 +24,7 @@ class OpenIncident:
     """Log evidence, by effect size, that the cohort has been ill by so much ever since."""
 
     strongest: float = 0.0
-    """The most evidence that any of them had."""
+    """The most evidence that any of them had before the last tick."""
 
     recovered_ms: int = 0
     closed: bool = False
@@ -43,7 +43,6 @@ class OpenIncident:
         At first an illness looks worse than it is. While one of any size explains all that came
         as well as any explained what came before, it goes on.
         """
+        self.strongest = max(self.strongest, float(self.evidence.max()))
         self.evidence = self.evidence + gains
-        best = float(self.evidence.max())
-        self.strongest = max(self.strongest, best)
-        return self.strongest - best >= RECOVERY_EVIDENCE
+        return self.strongest - float(self.evidence.max()) >= RECOVERY_EVIDENCE

@@ -42,8 +42,7 @@ class Evidence:
     baseline, above 1 its odds over those of the baseline.
     """
 
-    LEARNED = ("learned", "seen", "expected", "bias", "dispersion", "excess")
-    BY_COHORT = (*LEARNED, "hour", "_limit")
+    BY_COHORT = ("learned", "seen", "expected", "bias", "dispersion", "excess", "_limit")
     WINDOWED = ("window", "surplus", "windows", "size", "extent", "pending")
 
     def __init__(self, ratios: Floats) -> None:
@@ -82,9 +81,6 @@ class Evidence:
     bias: Floats
     dispersion: Floats
     excess: Floats
-    hour: Floats
-    """How many successes were expected in the last hour."""
-
     _limit: Floats
 
     @property
@@ -167,7 +163,7 @@ class Evidence:
         self._follow_chance()
         calm = np.empty(self.window.shape[2:], dtype=np.bool_)
         cool_down(cohorts, self.score, self._hot(), calm)
-        hour_of = self.window, self.pending, self.extent, self.hour, self.bias
+        hour_of = self.window, self.pending, self.extent, self.bias
         close_window(cohorts, *hour_of, hour % LONG_WINDOW_H == 0)
         self.wobble *= WOBBLE_MEMORY
         before = self.wobble.copy()
@@ -278,15 +274,11 @@ class Evidence:
         score: Floats = self.score[metric, cohort].astype(np.float64)
         return score
 
-    def gains_of_all(self, told: Told) -> Floats:
+    def gains(self, told: Told) -> Floats:
         """Return the log-likelihood ratio that all rows together add for each effect size."""
         ratios = self.ratios[told.metric].T
         gains: Floats = _gains(told.p, told.before, told.after, told.won, ratios).sum(axis=1)
         return gains
-
-    def gains(self, told: Told, effect: int) -> Floats:
-        """Return the log-likelihood ratio that each row adds for one effect size."""
-        return _gains(told.p, told.before, told.after, told.won, self.ratios[told.metric, effect])
 
 
 def alternative(p: Floats, ratio: Floats) -> Floats:

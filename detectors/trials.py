@@ -27,6 +27,8 @@ LAG_MEMORY = 5_000.0
 MOST = 0.985
 LEAST = 1e-6
 LEAST_TOLD = 0.01
+"""A look that would tell less, in probability of success that came to nothing, waits."""
+
 FIRST_ROOM = 8192
 
 
@@ -177,8 +179,11 @@ class TrialTable:
         return _due_share(metric, now_ms - exposed_ms, self.stages, self.shares)
 
     def sums(self, part: slice, now_ms: int) -> Floats:
-        """Return 5 x M, of the trials of a part: their number, what of it has had its time by now,
-        successes, those expected, and their variance."""
+        """Return 5 x M sums over the trials of a part.
+
+        They are: their number, the share of it that is due by now, successes, those expected, and
+        the variance of these.
+        """
         share = self.due_share(part, now_ms)
         sums = np.zeros((5, len(self.horizons)))
         _sum_up(self.metric[part], share, self.success_ms[part], self.p[part], sums)

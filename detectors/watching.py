@@ -241,7 +241,7 @@ class Watching:
             inside = self.index.covered(incident.cohort, told.leaf)
             inside &= self.plan.explains(metric)[told.metric]
             mine = told.part(inside & (told.metric == metric))
-            if mine and incident.look(self.evidence.gains_of_all(mine)):
+            if mine and incident.look(self.evidence.gains(mine)):
                 incident.recovered_ms = now_ms
             told = told.part(~inside)
         return told

@@ -71,8 +71,8 @@ class Oddness:
         ended = []
         for alarm in self.open:
             mine = inside(alarm.cohort, told.leaf) & (told.metric == alarm.metric)
-            gains = self.evidence.gains(told.part(mine), alarm.effect)
-            alarm.look(float(gains.sum()), now_ms)
+            gain = self.evidence.gains(told.part(mine))[alarm.effect]
+            alarm.look(float(gain), now_ms)
             told = told.part(~mine)
             ended += [alarm] if alarm.ended_ms else []
         self.open = [alarm for alarm in self.open if not alarm.ended_ms]

@@ -38,7 +38,7 @@ class Cohorts:
         won = self._random.random(trials) < rate
         numbers, none = np.zeros(trials, dtype=np.int64), np.zeros(trials)
         told = Told(numbers, numbers, np.full(trials, BEFORE), none, none + 1.0, won)
-        return self._evidence.gains_of_all(told)
+        return self._evidence.gains(told)
 
     def open_with(self, rate: float, trials: int) -> None:
         """Let the incident begin with what so many trials told."""
